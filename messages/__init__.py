@@ -19,7 +19,7 @@ danger and trouble in `lexicon/`. Nothing here knows another package of ours.
 """
 
 from messages.menus import menu
-from messages.reading import Command, answer_words, command, plain
+from messages.reading import Command, answer_words, command, number, pattern, plain
 from messages.rendering import label, labels, lexicon, render, render_page
 
 __all__ = [
@@ -30,6 +30,8 @@ __all__ = [
     "labels",
     "lexicon",
     "menu",
+    "number",
+    "pattern",
     "plain",
     "render",
     "render_page",

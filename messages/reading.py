@@ -10,6 +10,7 @@ from messages.files import table
 _GAP = r"[\s\W_]"
 _NUMBER = r"\d{1,12}|[一二两三四五六七八九十]{1,3}"
 _LONGEST_ARGUMENT = 600
+_DATE = r"(?<!\d)\d{1,2}天前|(?<!\d)\d{1,2}月\d{1,2}[日号]?"
 _NARROW = {
     wide: wide - 0xFEE0
     for first, last in ("０９", "ＡＺ", "ａｚ")
@@ -52,6 +53,12 @@ def command(text: str) -> Command | None:
 def answer_words(kind: str) -> frozenset[str]:
     """The ways of saying one command, bare: `answer_words("yes")` holds 是, 对, 嗯 and so on."""
     return frozenset(_bare(word) for word in table("words.toml")[kind]["words"])
+
+
+@cache
+def pattern(name: str) -> re.Pattern[str]:
+    """A regular expression of phrasing.toml, e.g. "days_ago"."""
+    return re.compile(table("phrasing.toml")[name])
 
 
 def _heard(character: str) -> str:
@@ -147,12 +154,32 @@ def _about_term(text: str) -> Command | None:
     return Command(found[0], argument=found[1]) if found else None
 
 
+@cache
+def _outcomes() -> re.Pattern[str]:
+    """Pattern for word + numbers + how it went and when (记录 3 昨天都好), of the commands that have `then`."""
+    sections = table("words.toml")
+    words = [plain(word) for section in sections.values() if "then" in section for word in section["words"]]
+    kinds = {kind for section in sections.values() for kind in section.get("then", ())}
+    spoken = [plain(word) for kind in kinds for word in sections[kind]["words"]]
+    tails = [re.escape(one) for one in [*spoken, *table("labels.toml")["day_word"]]]
+    measure = "|".join(table("phrasing.toml")["after_number"])
+    word, tail = ("|".join(sorted(some, key=len, reverse=True)) for some in (map(re.escape, words), tails))
+    number, edge = rf"第?(?:{_NUMBER})(?:{measure})?", rf"{_GAP}*"
+    return re.compile(
+        rf"{edge}(?P<word>{word}){edge}(?P<numbers>(?:{number}(?:(?:{_GAP}|和)+{number})*)?){edge}(?P<rest>(?:(?:{tail}|{_DATE}){edge})+)"
+    )
+
+
 def _with_argument(text: str, typed: str) -> Command | None:
     word_first, number_first, words_after = _shapes()
     counted = word_first.fullmatch(text) or number_first.fullmatch(text)
     if counted:
         said = counted["numbers"].strip()
         return Command(_names()[_bare(counted["word"])], argument=said, numbers=_numbers(said))
+    outcome = _outcomes().fullmatch(text)
+    if outcome:
+        rest = typed[slice(*outcome.span("rest"))].strip()
+        return Command(_names()[_bare(outcome["word"])], argument=rest, numbers=_numbers(outcome["numbers"]))
     spoken = words_after.fullmatch(text)
     if spoken:
         rest = typed[slice(*spoken.span("rest"))].strip()
@@ -166,10 +193,10 @@ def _with_argument(text: str, typed: str) -> Command | None:
 
 
 def _numbers(text: str) -> tuple[int, ...]:
-    return tuple(_number(found) for found in re.findall(_NUMBER, text))
+    return tuple(number(found) for found in re.findall(_NUMBER, text))
 
 
-def _number(text: str) -> int:
+def number(text: str) -> int:
     """12, 十二, 二十, 两 as an integer."""
     if text.isdecimal():
         return int(text)

@@ -1,0 +1,152 @@
+"""The composition root: every long-lived object is built here, given to the others, and closed in reverse."""
+
+import fcntl
+import os
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import IO
+
+import aiohttp
+import structlog
+from aiohttp import web
+from sqlalchemy import Connection, text
+from sqlalchemy.engine import make_url
+
+from bot import metrics
+from bot.cli import use_keys
+from bot.clock import Clock
+from bot.codec import Codec
+from bot.engine import Database, Lane, open_database
+from bot.fetcher import Fetcher
+from bot.pages import Pages
+from bot.sender import Sender
+from bot.settings import Settings, SettingsError
+from bot.timetravel import TimeTravel
+from bot.webhook import BODY_LIMIT, Webhook
+from bot.wechat import WeChat
+from bot.worker import STALE_TICK, Worker
+from handlers.policy import Policy
+from storage import county
+from storage.migrate import is_current
+
+log = structlog.get_logger()
+
+
+@dataclass
+class Bot:
+    """A running bot."""
+
+    settings: Settings
+    database: Database
+    clock: Clock
+    policy: Policy
+    wechat: WeChat
+    worker: Worker
+    port: int
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Bot]:
+    """Start everything; on leaving, finish the turns that are under way and close."""
+    async with AsyncExitStack() as stack:
+        stack.enter_context(_alone_on(settings.database.url))
+        use_keys(settings)
+        database = open_database(settings.database.url)
+        stack.callback(database.close)
+        clock = Clock()
+        policy = await database.run(partial(_begin, clock=clock, policy=settings.policy), Lane.BULK)
+        http = await stack.enter_async_context(aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)))
+        wechat = WeChat(settings.wechat, http)
+        origin = settings.web.public_origin
+        sender = Sender(database, wechat, clock, policy, dict(settings.wechat.templates), origin)
+        worker = Worker(database, sender, Fetcher(database, wechat, clock), clock, policy)
+        webhook = Webhook(Codec(settings.wechat), database, clock, policy, worker.wake)
+        stack.push_async_callback(webhook.close)
+        app = web.Application(client_max_size=BODY_LIMIT)
+        app.add_routes(webhook.routes())
+        app.add_routes(Pages(settings, database, clock, policy, wechat, worker.wake).routes())
+        app.add_routes(_health(database, clock, worker))
+        app.add_routes(_verify_files(settings))
+        if settings.demo.enabled:
+            app.add_routes(TimeTravel(database, clock, worker, http, settings.wechat.api_origin).routes())
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=10)
+        await runner.setup()
+        worker.start()
+        stack.push_async_callback(worker.stop)
+        stack.push_async_callback(runner.cleanup)
+        site = web.TCPSite(runner, settings.web.host, settings.web.port)
+        await site.start()
+        log.info("started", port=settings.web.port, policy=policy.version)
+        yield Bot(settings, database, clock, policy, wechat, worker, settings.web.port)
+        log.info("stopping")
+
+
+def _begin(connection: Connection, clock: Clock, policy: Policy) -> Policy:
+    """The schema must be current; take over the moved clock and the rules' version."""
+    if not is_current(connection):
+        raise SettingsError("The database is not set up for this version: run `tongban migrate`.")
+    clock.load(connection)
+    return replace(policy, version=county.policy_version(connection, policy.as_json(), clock.now()))
+
+
+def _health(database: Database, clock: Clock, worker: Worker) -> list[web.RouteDef]:
+    async def healthz(_request: web.Request) -> web.Response:
+        return web.Response(text="ok")
+
+    async def readyz(_request: web.Request) -> web.Response:
+        try:
+            await database.read(lambda connection: connection.execute(text("SELECT 1")).scalar())
+        except Exception as error:  # noqa: BLE001 - whatever it is, we are not ready
+            return web.Response(status=503, text=f"database: {type(error).__name__}")
+        if clock.now() - worker.ticked > STALE_TICK:
+            return web.Response(status=503, text="ticks: silent")
+        return web.Response(text="ready")
+
+    async def show_metrics(_request: web.Request) -> web.Response:
+        return web.Response(body=metrics.render(), headers={"Content-Type": "text/plain; version=0.0.4"})
+
+    return [web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", show_metrics)]
+
+
+def _verify_files(settings: Settings) -> list[web.RouteDef]:
+    """The files by which the platform checks who owns the domain."""
+
+    def serve(name: str, content: str) -> web.RouteDef:
+        async def show(_request: web.Request) -> web.Response:
+            return web.Response(text=content)
+
+        return web.get(f"/{name}", show)
+
+    return [serve(name, content) for name, content in settings.wechat.verify_files.items()]
+
+
+class _alone_on:  # noqa: N801 - reads as a word where it is used
+    """One process per SQLite file: a lock beside it; PostgreSQL needs none."""
+
+    def __init__(self, url: str) -> None:
+        made = make_url(url)
+        path = made.database if made.get_backend_name() == "sqlite" else None
+        self._path = Path(f"{path}.lock") if path and path != ":memory:" else None
+        self._file: IO[str] | None = None
+
+    def __enter__(self) -> None:
+        """Take the lock, or say who has it."""
+        if self._path is None:
+            return
+        self._file = self._path.open("a+", encoding="ascii")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._file.close()
+            raise SettingsError("Another tongban process already runs on this database file.") from None
+        self._file.truncate(0)
+        self._file.write(str(os.getpid()))
+        self._file.flush()
+
+    def __exit__(self, *_exc: object) -> None:
+        """Let go of the lock."""
+        if self._file is not None:
+            self._file.close()

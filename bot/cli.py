@@ -1,0 +1,99 @@
+"""What the command files share: settings with one clear sentence, a turn on the database, running until stopped."""
+
+import asyncio
+import getpass
+import os
+import signal
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import click
+
+from bot import logs
+from bot.clock import Clock
+from bot.settings import Settings, SettingsError, load
+from handlers import routes
+from handlers.turn import Turn
+from storage import audit, county, sealing
+from storage.database import connect
+from storage.migrate import is_current
+
+T = TypeVar("T")
+WRONG_USE = 2
+
+
+class Tongban(click.Group):
+    """Turns a settings error into one sentence and exit code 2."""
+
+    def invoke(self, context: click.Context) -> Any:  # noqa: ANN401 - click's own signature
+        """Run the command."""
+        try:
+            return super().invoke(context)
+        except SettingsError as error:
+            click.echo(f"tongban: {error}", err=True)
+            context.exit(WRONG_USE)
+
+
+def settings_of(context: click.Context) -> Settings:
+    """The settings of the file named on the command line; logging is set up with them."""
+    settings = load(context.find_root().obj, os.environ)
+    logs.set_up(settings.log.level, settings.log.format)
+    return settings
+
+
+def use_keys(settings: Settings) -> None:
+    """Read the key file; SettingsError with one sentence when it cannot be used."""
+    try:
+        sealing.use(sealing.read_key_file(settings.keys.file))
+    except sealing.SealError as error:
+        raise SettingsError(f"{error}.") from error
+
+
+def in_turns(settings: Settings, acts: Callable[[Callable[[Callable[[Turn], T]], T]], Any], act_name: str) -> Any:  # noqa: ANN401 - what `acts` gives
+    """Run `acts(run)`, where `run(act)` runs `act(turn)` in a transaction of its own, and audit the command once."""
+    use_keys(settings)
+    engine = connect(settings.database.url)
+    clock = Clock()
+    try:
+        with engine.begin() as connection:
+            if not is_current(connection):
+                raise SettingsError("The database is not set up for this version: run `tongban migrate`.")
+            clock.load(connection)
+            version = county.policy_version(connection, settings.policy.as_json(), clock.now())
+            audit.add(connection, at=clock.now(), act=act_name, subject="command", os_user=getpass.getuser())
+        policy = replace(settings.policy, version=version)
+
+        def run(act: Callable[[Turn], T]) -> T:
+            with engine.begin() as connection:
+                turn = Turn(connection, clock.now(), policy, kinds=routes.TASKS)
+                result = act(turn)
+                turn.settle()
+                return result
+
+        return acts(run)
+    finally:
+        engine.dispose()
+
+
+def in_turn(settings: Settings, act: Callable[[Turn], T], act_name: str) -> T:
+    """Run `act(turn)` once."""
+    result: T = in_turns(settings, lambda run: run(act), act_name)
+    return result
+
+
+def run_until_stopped(work: Coroutine[Any, Any, None]) -> None:
+    """Run until SIGINT or SIGTERM; the first one stops gracefully."""
+
+    async def body() -> None:
+        task = asyncio.ensure_future(work)
+        loop = asyncio.get_running_loop()
+        for name in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(name, task.cancel)
+        try:
+            await task
+        except asyncio.CancelledError:
+            if not task.cancelled():
+                raise
+
+    asyncio.run(body())

@@ -1,0 +1,46 @@
+"""What a monitor may know: counts, times and ages, never anything about one person. Served under /metrics."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+registry = CollectorRegistry()
+
+received = Counter("tongban_pushes_received", "Sound pushes of the platform.", registry=registry)
+rejected = Counter("tongban_pushes_rejected", "Pushes that were refused, by reason.", ["reason"], registry=registry)
+late = Counter("tongban_pushes_late", "Pushes answered before their turn was done, kept raw.", registry=registry)
+unanswered = Counter(
+    "tongban_pushes_unanswered", "Pushes closed without an answer: nothing was kept.", registry=registry
+)
+answer_seconds = Histogram(
+    "tongban_answer_seconds",
+    "From a push's arrival to its answer.",
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 3.5, 4.5),
+    registry=registry,
+)
+
+turns = Counter(
+    "tongban_turns", "Turns that were committed, by kind: message, due or page.", ["kind"], registry=registry
+)
+turns_failed = Counter("tongban_turns_failed", "Messages whose handler failed and that are kept.", registry=registry)
+due_failed = Counter("tongban_due_failed", "Due work that failed and will be tried again.", registry=registry)
+due_lag_seconds = Histogram(
+    "tongban_due_lag_seconds",
+    "How long after its time due work was done.",
+    buckets=(1, 5, 15, 60, 300, 900, 3600, 21600, 86400),
+    registry=registry,
+)
+loop_errors = Counter("tongban_loop_errors", "Failed rounds of a background loop.", ["loop"], registry=registry)
+
+sends = Counter("tongban_sends", "Messages sent, by channel and outcome.", ["channel", "state"], registry=registry)
+media = Counter("tongban_media", "Originals fetched from the platform, by outcome.", ["outcome"], registry=registry)
+calls = Counter(
+    "tongban_platform_calls", "Calls of the platform's API, by outcome.", ["call", "outcome"], registry=registry
+)
+
+outbox_waiting = Gauge("tongban_outbox_waiting", "Messages waiting to be sent.", registry=registry)
+outbox_oldest_seconds = Gauge("tongban_outbox_oldest_seconds", "Age of the longest-waiting one.", registry=registry)
+parked = Gauge("tongban_parked", "Messages that an operator must look at.", registry=registry)
+
+
+def render() -> bytes:
+    """Everything in Prometheus's text format."""
+    return generate_latest(registry)

@@ -1,0 +1,73 @@
+"""`tongban check`, `replay`, `understand` and `menu`: what an operator does besides running it."""
+
+import json
+import sys
+
+import aiohttp
+import click
+
+from bot import turns
+from bot.cli import in_turn, run_until_stopped, settings_of
+from bot.menus import push_menus
+from bot.wechat import WeChat
+from handlers import check as checks
+from handlers.turn import Turn
+from handlers.understanding import as_json, understand
+from storage import inbox
+
+FOUND_SOMETHING = 1
+
+
+@click.command()
+@click.pass_context
+def check(context: click.Context) -> None:
+    """List every open matter for which nobody must act, and what was lost on the way; empty is good."""
+    found = in_turn(settings_of(context), checks.findings, "check")
+    for one in found:
+        click.echo(f"{one.kind}\t{one.subject} {one.id}\t{one.sentence}")
+    if found:
+        context.exit(FOUND_SOMETHING)
+
+
+@click.command()
+@click.argument("number", type=int, required=False)
+@click.pass_context
+def replay(context: click.Context, number: int | None) -> None:
+    """Run the turns of parked messages again: one by its number, or all."""
+
+    def act(turn: Turn) -> int:
+        inbox.unpark(turn.connection, number, turn.now)
+        return turns.run_kept(turn.connection, turn.now, turn.policy, limit=1000)
+
+    click.echo(f"Ran {in_turn(settings_of(context), act, 'replay')} messages again.")
+
+
+@click.command("understand")
+def understand_command() -> None:
+    """Read messages, one a line (`text` or `role<TAB>text`), and say what the rules make of each."""
+    for line in sys.stdin:
+        role, tab, said = line.rstrip("\n").partition("\t")
+        read = understand(said if tab else role, role if tab else None)
+        click.echo(json.dumps(as_json(read), ensure_ascii=False))
+
+
+@click.group()
+def menu() -> None:
+    """The account's menus."""
+
+
+@menu.command()
+@click.pass_context
+def push(context: click.Context) -> None:
+    """Give every role its menu; a menu that has not changed is pushed again without harm."""
+    settings = settings_of(context)
+
+    async def send() -> None:
+        async with aiohttp.ClientSession() as http:
+            await push_menus(WeChat(settings.wechat, http))
+
+    run_until_stopped(send())
+    click.echo("The menus are in place.")
+
+
+COMMANDS = (check, replay, understand_command, menu)

@@ -1,0 +1,109 @@
+"""The platform's error codes with the texts it uses today."""
+
+from __future__ import annotations
+
+import secrets
+
+ERRMSG = {
+    -1: "system error",
+    40001: (
+        "invalid credential, access_token is invalid or not latest, could get access_token by getStableAccessToken,"
+        " more details at https://mmbizurl.cn/s/JtxxFh33r"
+    ),
+    40002: "invalid grant_type",
+    40003: "invalid openid",
+    40004: "invalid media type",
+    40005: "invalid file type",
+    40007: "invalid media_id",
+    40008: "invalid message type",
+    40009: "invalid image size",
+    40010: "invalid voice size",
+    40011: "invalid video size",
+    40012: "invalid thumb size",
+    40013: "invalid appid",
+    40014: "invalid access_token",
+    40016: "invalid button size",
+    40017: "invalid button type",
+    40018: "invalid button name size",
+    40019: "invalid button key size",
+    40020: "invalid button url size",
+    40023: "invalid sub button size",
+    40024: "invalid sub button type",
+    40025: "invalid sub button name size",
+    40026: "invalid sub button key size",
+    40027: "invalid sub button url size",
+    40029: "invalid code",
+    40030: "invalid refresh_token",
+    40032: "invalid openid list size",
+    40033: "invalid charset. please check your request, if include \\uxxxx will create fail!",
+    40035: "invalid parameter",
+    40036: "invalid template_id size",
+    40037: "invalid template_id",
+    40039: "invalid url size",
+    40097: "invalid args",
+    40125: "invalid appsecret",
+    40163: "code been used",
+    40164: "invalid ip {ip} ipv6 ::ffff:{ip}, not in whitelist",
+    40200: "invalid account type",
+    40243: "AppSecret has been frozen",
+    41001: "access_token missing",
+    41002: "appid missing",
+    41004: "appsecret missing",
+    41005: "media data missing",
+    41008: "missing code",
+    42001: "access_token expired",
+    42002: "refresh_token expired",
+    42003: "code expired",
+    43001: "require GET method",
+    43002: "require POST method",
+    43004: "require subscribe",
+    44001: "empty media data",
+    44002: "empty post data",
+    44004: "empty content",
+    45001: "media size out of limit",
+    45002: "content size out of limit",
+    45007: "playtime out of limit",
+    45008: "article size out of limit",
+    45009: "reach max api daily quota limit",
+    45015: "response out of time limit or subscription is canceled",
+    45047: "out of response count limit",
+    45056: "too many tag now, no need to add new",
+    45058: "can't modify sys tag",
+    45059: "can't add too many tags to one user",
+    45072: "invalid command",
+    45080: "can not send typing status now",
+    45081: "typing status is already sent",
+    45157: "invalid tag name",
+    45158: "tag name too long",
+    45159: "invalid tagid",
+    46003: "menu no exist",
+    47001: "data format error",
+    47003: "argument invalid! {what}",
+    48001: "api unauthorized",
+    48006: "forbid to clear quota because of reaching the limit",
+    49003: "openid not match with appid",
+    65303: "there is no selfmenu, please create selfmenu first",
+    65320: "match rule is invalid",
+    65301: "menuid not exist",
+    65304: "match rule empty",
+}
+
+
+class ApiError(Exception):
+    """An answer with errcode; `parts` fill the gaps of the text."""
+
+    def __init__(self, code: int, text: str = "", **parts: str) -> None:
+        """Without a text the documented one is used."""
+        super().__init__(code)
+        self.code = code
+        self.text = text or ERRMSG.get(code, "error").format(**parts)
+
+    def body(self) -> dict[str, object]:
+        """The answer as the platform gives it today, with an rid."""
+        return {"errcode": self.code, "errmsg": f"{self.text} rid: {rid()}"}
+
+
+def rid() -> str:
+    """A request id in the platform's form."""
+    raw = secrets.token_hex(12)
+    return f"{raw[:8]}-{raw[8:16]}-{raw[16:]}"

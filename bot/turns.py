@@ -1,0 +1,233 @@
+"""Runs one turn inside a transaction that somebody else commits: a message, or a task that is due.
+
+Plain functions for the database threads; the only place that catches everything a handler may raise.
+"""
+
+import traceback
+from collections.abc import Callable
+from copy import copy
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from zlib import crc32
+
+import structlog
+from sqlalchemy import Connection, text
+
+from bot import metrics
+from bot.codec import Inbound, cut
+from handlers import routes
+from handlers.message import Message
+from handlers.policy import Policy
+from handlers.turn import PASSIVE_PATIENCE, RECEIPT_KEPT, Refused, Turn
+from messages import render
+from storage import contacts, inbox, outbox, tasks
+from storage.contacts import Talk
+from storage.database import is_sqlite
+from storage.inbox import InboxState
+from storage.lifecycle import NotAllowed
+from storage.outbox import OutboxKind, OutboxState
+from storage.tasks import Task
+
+log = structlog.get_logger()
+
+RAW_PATIENCE = timedelta(seconds=60)
+"""A message kept raw is run by the due work when its own turn has not come by then."""
+WINDOW, WINDOW_MESSAGES = timedelta(hours=48), 5
+"""After a user's message (wechat-platform.md 6.1)."""
+SHORT_WINDOW, SHORT_MESSAGES = timedelta(minutes=1), 3
+"""After a menu click, a scan or a follow."""
+_SHORT_EVENTS = frozenset({"click", "scan", "subscribe", "scancode_push", "scancode_waitmsg"})
+_LOCK = text("SELECT pg_advisory_xact_lock(:key)")
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the platform is answered: words (None: `success`), the row to mark as handed, and when it was said."""
+
+    text: str | None = None
+    outbox_id: int | None = None
+    said_at: datetime | None = None
+    queued: bool = False
+    """Whether the turn left something for the sender."""
+
+
+def person_key(openid: str) -> int:
+    """The key by which a person's turns keep their order."""
+    return crc32(openid.encode())
+
+
+def take(connection: Connection, inbound: Inbound, arrived_at: datetime, now: datetime, policy: Policy) -> Reply:
+    """Claim a message and run its turn; a repeat gets the stored reply."""
+    talk = _talk(connection, inbound.openid, now)
+    key = inbox.key_of(inbound.identity)
+    inbox_id = inbox.claim(connection, key, talk.contact_id, arrived_at, inbound.as_json())
+    if inbox_id is None:
+        known = inbox.find(connection, key)
+        if known is None or known[1] != InboxState.WAITING:
+            return _stored(connection, known[0]) if known else Reply()
+        inbox_id = known[0]
+        inbox.settle(connection, inbox_id, InboxState.DONE, attempts=0)
+    message = Message.from_json(inbound.as_json(), arrived_at)
+    return _run(connection, inbox_id, talk, message, now, policy, attempts=0)
+
+
+def keep_raw(connection: Connection, inbound: Inbound, arrived_at: datetime, now: datetime) -> None:
+    """Keep only the message, so that `success` may be answered though its turn is late."""
+    talk = _talk(connection, inbound.openid, now)
+    inbox.claim(
+        connection, inbox.key_of(inbound.identity), talk.contact_id, arrived_at, inbound.as_json(),
+        InboxState.WAITING, now + RAW_PATIENCE,
+    )  # fmt: skip
+
+
+def run_kept(connection: Connection, now: datetime, policy: Policy, limit: int = 20) -> int:
+    """Run the turns of messages that were kept raw or failed before; how many."""
+    rows = inbox.due(connection, now, limit)
+    for row in rows:
+        talk = contacts.talk_with(connection, row.contact_id, now)
+        if talk is None:  # unfollowed meanwhile: the words stay, there is nobody to answer
+            inbox.settle(connection, row.id, InboxState.PARKED, attempts=row.attempts, error="contact erased")
+            continue
+        _opened_window(talk, row.message, now)
+        inbox.settle(connection, row.id, InboxState.DONE, attempts=row.attempts)
+        message = Message.from_json(row.message, row.received_at)
+        _run(connection, row.id, talk, message, now, policy, attempts=row.attempts, passive=False)
+    return len(rows)
+
+
+def run_due(connection: Connection, now: datetime, policy: Policy, limit: int = 20) -> int:
+    """Look at tasks whose time has come; how many."""
+    rows = tasks.due(connection, now, limit)
+    for row in rows:
+        turn = Turn(connection, now, policy)
+        tasks.look_again(connection, row.id, None)
+        error = _guarded(turn, lambda row=row, turn=turn: _look(turn, row.id))  # type: ignore[misc]
+        if error is not None:
+            metrics.due_failed.inc()
+            log.error("due_failed", kind=row.kind, task=row.id, error=error)
+            task = turn.session.get_one(Task, row.id)
+            wait = policy.retry_minutes[min(task.failures, len(policy.retry_minutes) - 1)]
+            tasks.failed(connection, row.id, now + timedelta(minutes=wait), error)
+            turn.abandon()
+    return len(rows)
+
+
+def _look(turn: Turn, task_id: int) -> None:
+    task = turn.session.get_one(Task, task_id)
+    routes.TASKS[task.kind].due(turn, task)
+
+
+def _talk(connection: Connection, openid: str, now: datetime) -> Talk:
+    if not is_sqlite(connection):
+        connection.execute(_LOCK, {"key": person_key(openid)})
+    return contacts.hear(connection, openid, now)
+
+
+def _run(
+    connection: Connection,
+    inbox_id: int,
+    talk: Talk,
+    message: Message,
+    now: datetime,
+    policy: Policy,
+    *,
+    attempts: int,
+    passive: bool = True,
+) -> Reply:
+    """Run the handler in a savepoint of its own, then keep what it said and where the talk stands."""
+    _opened_window(talk, {"kind": message.kind, "event": message.event, "menu_id": message.menu_id}, now)
+    talk.heard_at = now
+    before = copy(talk)
+    turn = Turn(connection, now, policy, talk, message, inbox_id)
+    error = _guarded(turn, lambda: routes.handle(turn, message))
+    if error is not None:
+        turn.talk = talk = before
+        turn.said = [render("common/kept")] if not attempts and routes.is_from_a_person(message) else []
+        _keep_failed(turn, inbox_id, attempts + 1, error)
+    reply = _keep_words(turn, inbox_id, passive=passive)
+    contacts.keep(connection, talk)
+    return reply
+
+
+def _guarded(turn: Turn, act: Callable[[], None]) -> str | None:
+    """Run a handler; a refusal is said, anything else is undone and described by kind and place (never its text)."""
+    turn.connection.exec_driver_sql("SAVEPOINT handler")
+    before = copy(turn.talk)
+    try:
+        act()
+        turn.settle()
+    except (Refused, NotAllowed) as refusal:
+        turn.abandon()
+        turn.connection.exec_driver_sql("ROLLBACK TO handler")
+        turn.talk = before
+        name, values = (
+            (refusal.name, refusal.values) if isinstance(refusal, Refused) else ("common/not_now", {})
+        )
+        turn.said = [render(name, **values)]
+    except Exception as error:  # noqa: BLE001 - the one catcher of handlers' faults
+        turn.abandon()
+        turn.connection.exec_driver_sql("ROLLBACK TO handler")
+        return _place(error)
+    turn.connection.exec_driver_sql("RELEASE handler")
+    return None
+
+
+def _keep_failed(turn: Turn, inbox_id: int, attempts: int, error: str) -> None:
+    """The raw message stays, is tried again later, and is on the duty list at once; after the last try it is parked."""
+    waits = turn.policy.retry_minutes
+    parked = attempts > len(waits)
+    metrics.turns_failed.inc()
+    log.error("turn_failed", inbox=inbox_id, attempts=attempts, parked=parked, error=error)
+    inbox.settle(
+        turn.connection, inbox_id, InboxState.PARKED if parked else InboxState.FAILED, attempts=attempts,
+        next_at=None if parked else turn.now + timedelta(minutes=waits[attempts - 1]), error=error,
+    )  # fmt: skip
+    if attempts == 1 or parked:
+        again = _guarded(turn, lambda: routes.unread_message(turn, inbox_id, parked=parked))
+        if again is not None:  # the row itself is the last line of defence: `tongban check` lists it
+            log.error("failed_message_not_listed", inbox=inbox_id, error=again)
+
+
+def _keep_words(turn: Turn, inbox_id: int, *, passive: bool) -> Reply:
+    """The first piece is the passive reply; what the platform's limits cut off follows by the outbox."""
+    if not turn.said or turn.talk is None:
+        return Reply(queued=True)
+    pieces = cut("\n\n".join(turn.said))
+    erase_at = turn.now + RECEIPT_KEPT if turn.holds_receipt else None
+    first = outbox.add(
+        turn.connection, contact_id=turn.talk.contact_id, inbox_id=inbox_id, kind=OutboxKind.REPLY,
+        state=OutboxState.PASSIVE if passive else OutboxState.QUEUED, content={"text": pieces[0]}, now=turn.now,
+        next_at=turn.now + PASSIVE_PATIENCE if passive else turn.now, erase_at=erase_at,
+    )  # fmt: skip
+    for piece in pieces[1:]:
+        outbox.add(
+            turn.connection, contact_id=turn.talk.contact_id, kind=OutboxKind.REPLY, state=OutboxState.QUEUED,
+            content={"text": piece}, now=turn.now, next_at=turn.now, erase_at=erase_at,
+        )  # fmt: skip
+    return Reply(pieces[0], first, turn.now, queued=True)
+
+
+def _stored(connection: Connection, inbox_id: int) -> Reply:
+    row = outbox.stored_reply(connection, inbox_id)
+    if row is None or row.content is None or row.state not in {OutboxState.PASSIVE, OutboxState.HANDED}:
+        return Reply()
+    return Reply(row.content["text"], row.id, row.created_at)
+
+
+def _opened_window(talk: Talk, message: dict[str, Any], now: datetime) -> None:
+    """What the platform now lets us send; a tap on a menu item may count as a click, so only that is assumed."""
+    if message["kind"] == "event":
+        if message["event"] in _SHORT_EVENTS:
+            talk.short_until, talk.short_left = now + SHORT_WINDOW, SHORT_MESSAGES
+    elif message.get("menu_id"):
+        talk.short_until, talk.short_left = now + SHORT_WINDOW, SHORT_MESSAGES
+    else:
+        talk.window_until, talk.window_left = now + WINDOW, WINDOW_MESSAGES
+
+
+def _place(error: Exception) -> str:
+    """Kind and place of a failure."""
+    frames = traceback.extract_tb(error.__traceback__)
+    last = next((frame for frame in reversed(frames) if "site-packages" not in frame.filename), frames[-1])
+    return f"{type(error).__name__} in {last.name} line {last.lineno}"

@@ -1,0 +1,154 @@
+"""`GET/POST /wechat`: verify, decrypt, hand the message to a database thread, answer once it is durable.
+
+The platform waits five seconds. After `TURN_PATIENCE` only the raw message is kept and `success` answered; if even that
+is not durable after `LAST_MOMENT`, the connection is closed without an answer and the platform delivers again.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from functools import partial
+
+import structlog
+from aiohttp import web
+from aiohttp.web import Request, Response, StreamResponse
+
+from bot import faults, metrics, turns
+from bot.clock import Clock
+from bot.codec import Codec, Inbound, Rejected
+from bot.engine import Database, Lane
+from bot.turns import Reply
+from handlers.policy import Policy
+from storage import outbox
+
+log = structlog.get_logger()
+
+BODY_LIMIT = 64 * 1024
+"""Bytes; the platform's pushes are far below it."""
+TURN_PATIENCE = 3.5
+LAST_MOMENT = 4.5
+"""Seconds after arrival."""
+SUCCESS = "success"
+
+
+class Webhook:
+    """The platform's door."""
+
+    def __init__(
+        self, codec: Codec, database: Database, clock: Clock, policy: Policy, wake: Callable[[], None]
+    ) -> None:
+        self._codec, self._database, self._clock, self._policy, self._wake = codec, database, clock, policy, wake
+        self._running: dict[str, Awaitable[Reply]] = {}
+        self._handed: list[int] = []
+        self._marking: asyncio.Task[None] | None = None
+
+    def routes(self) -> list[web.RouteDef]:
+        """What it serves."""
+        return [web.get("/wechat", self.verify), web.post("/wechat", self.receive)]
+
+    async def verify(self, request: Request) -> Response:
+        """The platform checks the address when it is entered in its console."""
+        echo = self._codec.verify(request.query)
+        if echo is None:
+            return Response(status=403, text="bad signature")
+        return Response(text=echo)
+
+    async def receive(self, request: Request) -> StreamResponse:
+        """One push."""
+        arrived = asyncio.get_running_loop().time()
+        arrived_at = self._clock.now()
+        body = await request.read()
+        inbound = self._codec.open_push(request.query, body)
+        if isinstance(inbound, Rejected):
+            metrics.rejected.labels(inbound.reason).inc()
+            log.warning("push_rejected", reason=inbound.reason)
+            return Response(status=inbound.status, text=inbound.reason)
+        metrics.received.inc()
+        turn = self._turn(inbound, arrived_at)
+        reply = await self._in_time(turn, inbound, arrived, arrived_at)
+        if reply is None:
+            metrics.unanswered.inc()
+            log.error("closed_without_answer")
+            if request.transport is not None:
+                request.transport.abort()
+            raise asyncio.CancelledError
+        faults.reach("turn_after_commit_before_answer")
+        return await self._answer(request, inbound, reply)
+
+    def _turn(self, inbound: Inbound, arrived_at: datetime) -> "asyncio.Future[Reply]":
+        """The turn of this message; a repeat that arrives meanwhile waits for the one that is running."""
+        running = self._running.get(inbound.identity)
+        if running is None:
+            work = partial(
+                turns.take, inbound=inbound, arrived_at=arrived_at, now=arrived_at, policy=self._policy
+            )
+            running = asyncio.ensure_future(
+                self._database.run(work, Lane.CHAT, turns.person_key(inbound.openid))
+            )
+            self._running[inbound.identity] = running
+            running.add_done_callback(lambda _done: self._running.pop(inbound.identity, None))
+        return running  # type: ignore[return-value]  # what was put in above
+
+    async def _in_time(
+        self, turn: "asyncio.Future[Reply]", inbound: Inbound, arrived: float, arrived_at: datetime
+    ) -> Reply | None:
+        """The turn's reply, an empty one once the raw message is durable, or None when nothing is."""
+        loop = asyncio.get_running_loop()
+        await asyncio.wait([turn], timeout=arrived + TURN_PATIENCE - loop.time())
+        if turn.done():
+            return _reply_of(turn)
+        raw = asyncio.ensure_future(
+            self._database.run(
+                partial(turns.keep_raw, inbound=inbound, arrived_at=arrived_at, now=self._clock.now()),
+                Lane.RAW, turns.person_key(inbound.openid),
+            )
+        )  # fmt: skip
+        await asyncio.wait([turn, raw], timeout=arrived + LAST_MOMENT - loop.time(), return_when=asyncio.FIRST_COMPLETED)
+        if turn.done():
+            return _reply_of(turn)
+        if raw.done() and not raw.exception():
+            metrics.late.inc()
+            faults.reach("raw_kept")
+            return Reply()
+        return None
+
+    async def _answer(self, request: Request, inbound: Inbound, reply: Reply) -> StreamResponse:
+        text = SUCCESS
+        if reply.text is not None and reply.said_at is not None:
+            text = self._codec.reply(inbound, reply.text, int(reply.said_at.timestamp()))
+        response = Response(text=text, content_type="text/plain" if text == SUCCESS else "application/xml")
+        await response.prepare(request)
+        await response.write_eof()
+        faults.reach("answer_written_before_handed")
+        if reply.outbox_id is not None:
+            self._mark_handed(reply.outbox_id)
+        if reply.queued:
+            self._wake()
+        return response
+
+    def _mark_handed(self, outbox_id: int) -> None:
+        """Note what was written; one statement for all that were written while the last one ran."""
+        self._handed.append(outbox_id)
+        if self._marking is None or self._marking.done():
+            self._marking = asyncio.create_task(self._mark())
+
+    async def _mark(self) -> None:
+        while self._handed:
+            ids, self._handed = self._handed, []
+            try:
+                await self._database.run(partial(outbox.mark_handed, ids=ids, now=self._clock.now()), Lane.CHAT)
+            except Exception as error:  # noqa: BLE001 - an unmarked reply is sent once more, never lost
+                log.warning("handed_not_marked", count=len(ids), error=type(error).__name__)
+
+    async def close(self) -> None:
+        """Wait for what is being marked."""
+        if self._marking is not None:
+            await self._marking
+
+
+def _reply_of(turn: "asyncio.Future[Reply]") -> Reply | None:
+    error = turn.exception()
+    if error is None:
+        return turn.result()
+    log.error("turn_not_durable", error=type(error).__name__)
+    return None

@@ -1,0 +1,138 @@
+"""The loops behind the door: kept messages, due tasks, the outbox and media, each woken by a tick or by a turn."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from functools import partial
+
+import structlog
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from bot import faults, metrics, turns
+from bot.clock import Clock
+from bot.engine import Database, Lane
+from bot.fetcher import Fetcher
+from bot.sender import Sender
+from handlers.policy import Policy
+from handlers.workdays import CHINA
+from storage import outbox
+
+log = structlog.get_logger()
+
+TICK_SECONDS = 1
+BATCH = 20
+"""Due tasks per transaction: short enough that chat never waits for it."""
+
+
+class Loop:
+    """One kind of background work: runs when woken, never twice at once, and never dies of an error."""
+
+    def __init__(self, name: str, work: Callable[[], Awaitable[int]]) -> None:
+        self.name, self._work = name, work
+        self._wanted = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin listening."""
+        self._task = asyncio.create_task(self._run(), name=self.name)
+
+    def wake(self) -> None:
+        """There may be work."""
+        self._wanted.set()
+
+    async def once(self) -> int:
+        """Do what there is now, after a round that is already under way; how much it was."""
+        await self._idle.wait()
+        self._idle.clear()
+        try:
+            return await self._work()
+        finally:
+            self._idle.set()
+
+    async def stop(self) -> None:
+        """Finish the round that is under way."""
+        if self._task is not None:
+            await self._idle.wait()
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        while True:
+            await self._wanted.wait()
+            self._wanted.clear()
+            try:
+                await self.once()
+            except Exception as error:  # noqa: BLE001 - the next tick tries again
+                metrics.loop_errors.labels(self.name).inc()
+                log.error("loop_failed", loop=self.name, error=type(error).__name__)  # noqa: TRY400 - a traceback may hold content
+
+
+class Worker:
+    """All loops and the ticks that wake them."""
+
+    def __init__(self, database: Database, sender: Sender, fetcher: Fetcher, clock: Clock, policy: Policy) -> None:
+        self._database, self._clock, self._policy = database, clock, policy
+        self._fetcher = fetcher
+        self.due = Loop("due", self._due)
+        self.send = Loop("send", sender.drain)
+        self.media = Loop("media", fetcher.drain)
+        self._loops = (self.due, self.send, self.media)
+        self._scheduler = AsyncIOScheduler(
+            timezone=CHINA, job_defaults={"max_instances": 1, "coalesce": True, "misfire_grace_time": None}
+        )
+        self.ticked = clock.now()
+
+    def start(self) -> None:
+        """Start the loops and their ticks."""
+        for loop in self._loops:
+            loop.start()
+        self._scheduler.add_job(self._tick, "interval", seconds=TICK_SECONDS)
+        self._scheduler.add_job(self._erase, "interval", minutes=10)
+        self._scheduler.start()
+        self.wake()
+
+    def wake(self) -> None:
+        """A turn left something to do."""
+        for loop in self._loops:
+            loop.wake()
+
+    async def stop(self) -> None:
+        """No more ticks; what is under way is finished."""
+        self._scheduler.shutdown(wait=False)
+        for loop in self._loops:
+            await loop.stop()
+
+    async def run_all(self) -> None:
+        """Do everything that is due now, until nothing is left (a moved clock waits for this)."""
+        while sum([await loop.once() for loop in self._loops]):
+            pass
+
+    def _tick(self) -> None:
+        self.ticked = self._clock.now()
+        self.wake()
+
+    async def _due(self) -> int:
+        done = 0
+        for run in (turns.run_kept, turns.run_due):
+            while True:
+                now = self._clock.now()
+                count = await self._database.run(
+                    partial(run, now=now, policy=self._policy, limit=BATCH), Lane.DUE
+                )
+                faults.reach("due_after_commit")
+                done += count
+                if count < BATCH:
+                    break
+        if done:
+            self.send.wake()
+            self.media.wake()
+        return done
+
+    async def _erase(self) -> None:
+        await self._database.run(partial(outbox.erase_due, now=self._clock.now()), Lane.BULK)
+
+
+STALE_TICK = timedelta(seconds=30)
+"""Ticks silent for longer than this make `/readyz` fail."""

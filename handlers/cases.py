@@ -1,0 +1,246 @@
+"""Cases: claiming opens one, its holder records steps, assigns an officer, sets the level, answers the reporter, closes.
+
+Plain acts, used by the chat flows and by the case page alike; each asks who may, and is harmless when it comes twice.
+"""
+
+from datetime import datetime, timedelta
+
+from handlers import alarms, prompts, who
+from handlers.kinds import TaskKind
+from handlers.turn import Card, Refused, Turn
+from handlers.workdays import local_day
+from messages import label, labels, render
+from storage import cases, people, reporters, reports, tasks
+from storage.cases import Case, CaseStage, CaseStep
+from storage.outbox import OutboxKind
+from storage.people import STAFF, Role
+from storage.reports import Report, ReportStage
+from storage.tasks import Task
+
+LEVELS = ("green", "blue", "yellow", "red")
+"""Lowest first."""
+REMINDER = timedelta(days=1)
+CHECK_IN = timedelta(days=7)
+"""How often the holder of a case in which the child was seen is asked where it stands."""
+
+
+def take(turn: Turn, task_id: int) -> Case | None:
+    """Claim: one update decides who holds it. The others who were told read who took it; None when somebody else has it."""
+    person = turn.require(*STAFF)
+    task = turn.session.get_one(Task, task_id)
+    if person.id not in tasks.told(turn.session, task_id) and not who.covers(turn, task.area_id):
+        raise Refused("common/not_yours")
+    turn.session.flush()  # the claim below must see what this turn changed
+    if not tasks.claim(turn.connection, task_id, person.id, turn.now):
+        turn.session.refresh(task)
+        holder = alarms.name_of(turn, task.person_id)
+        turn.say("alarms/held", holder=holder, mine=task.person_id == person.id, at=task.claimed_at)
+        return None
+    turn.session.refresh(task)
+    turn.audit("claim", task.subject, task.subject_id)
+    for other in tasks.told(turn.session, task_id):
+        if other != person.id:
+            card = Card("task", {"what": render("alarms/card_taken"), "count": ""}, None)
+            turn.push(other, OutboxKind.NOTICE, "alarms/taken", card=card, holder=person.name, place=alarms.place_of(turn, task.area_id))
+    if task.subject != "report":
+        tasks.end(turn.connection, task_id, turn.now)
+        turn.say("alarms/taken_other", kind=task.kind)
+        return None
+    return open_case(turn, task)
+
+
+def open_case(turn: Turn, task: Task) -> Case:
+    """The case of a report, opened by whoever claimed it; a second task of the same report joins the one there is."""
+    report = turn.session.get_one(Report, task.subject_id)
+    person = turn.require(*STAFF)
+    case = turn.session.get(Case, report.case_id) if report.case_id else None
+    if case is None:
+        number = cases.next_number(turn.session, f"{local_day(turn.now):%y%m}")
+        level = "red" if task.urgency == alarms.RED else "yellow"
+        case = Case(
+            number=number, area_id=report.area_id, child_id=report.child_id, level=level, situation=report.situation,
+            holder_id=person.id, opened_at=turn.now, policy_version=turn.policy.version, stage=CaseStage.OPEN,
+        )  # fmt: skip
+        turn.session.add(case)
+        turn.session.flush()  # gives the id that the report and the task point to
+        report.case_id = case.id
+        if report.stage in {ReportStage.DRAFT, ReportStage.FILED}:
+            report.accept(turn.session, by=person.id, at=turn.now)
+        due_at = turn.now + timedelta(hours=turn.policy.level(level).first_contact_hours)
+        turn.open_task(
+            "first_contact", "case", case.id, case.area_id, due_at=due_at, next_at=_half_time(turn, due_at),
+            person_id=person.id, urgency=task.urgency,
+        )  # fmt: skip
+        tell_reporter(turn, report.id, "reports/in_hand")
+    for one in tasks.live_of_subject(turn.session, "report", report.id, [*alarms.CLIMBING, "draft_report", "benefit"]):
+        tasks.end(turn.connection, one.id, turn.now)
+    turn.say("cases/opened", number=case.number, level=case.level, report=report.id, numbers=turn.policy.numbers)
+    return case
+
+
+def held_case(turn: Turn, case_id: int) -> Case:
+    """The case, if the speaking person holds it, was assigned it, or supervises its area; else it does not exist."""
+    person = turn.require(*STAFF)
+    case = turn.session.get(Case, case_id)
+    if case is None or not (person.id in {case.holder_id, case.officer_id} or (who.covers(turn, case.area_id) and supervises(turn))):
+        raise Refused("common/not_yours")
+    return case
+
+
+def supervises(turn: Turn) -> bool:
+    """Whether the speaking person supervises an area."""
+    return bool(turn.roles.keys() & {Role.TOWNSHIP_CHILD_SUPERVISOR, Role.COUNTY_SUPERVISOR})
+
+
+def record_step(turn: Turn, case: Case, kind: str, note: str | None = None, at: datetime | None = None) -> None:
+    """Something was done; the child having been seen ends the wait for the first contact."""
+    person = turn.require(*STAFF)
+    if kind not in labels("case_step"):
+        raise Refused("common/unclear")
+    turn.session.add(CaseStep(case_id=case.id, kind=kind, at=at or turn.now, by_id=person.id, note=note))
+    if kind == "child_seen":
+        case.seen_at = case.seen_at or turn.now
+        if case.stage in {CaseStage.OPEN, CaseStage.ASSIGNED}:
+            case.see(turn.session, by=person.id, at=turn.now)
+        for task in tasks.live_of_subject(turn.session, "case", case.id, ["first_contact"]):
+            tasks.end(turn.connection, task.id, turn.now)
+        check = turn.now + CHECK_IN
+        turn.open_task(
+            "case", "case", case.id, case.area_id, due_at=check, next_at=check, person_id=case.officer_id or case.holder_id
+        )
+    if kind == "police_told":
+        for report in reports.of_case(turn.session, case.id):
+            report.police_told_at = report.police_told_at or turn.now
+    turn.audit("step", "case", case.id, kind)
+
+
+def assign(turn: Turn, case: Case, officer_id: int) -> None:
+    """Hand the visits of a case to a village child officer; the holder goes on answering for it."""
+    person = turn.require(*STAFF)
+    if case.officer_id == officer_id:
+        return
+    case.officer_id = officer_id
+    if case.stage in {CaseStage.OPEN, CaseStage.VISITED}:
+        case.assign(turn.session, by=person.id, at=turn.now)
+    for task in tasks.live_of_subject(turn.session, "case", case.id):
+        task.person_id = officer_id
+        prompts.prompt(turn, task, officer_id)
+    turn.audit("assign", "case", case.id)
+
+
+def set_level(turn: Turn, case: Case, level: str, why: str) -> bool:
+    """Set the level with a reason; lowering red waits for a second person. Whether it is set now."""
+    person = turn.require(*STAFF)
+    if case.level == "red" and LEVELS.index(level) < LEVELS.index("red") and not _second(case, level, person.id):
+        _propose(turn, case, level, why)
+        return False
+    cases.note_level(turn.session, case, level, by=person.id, at=turn.now, why=why)
+    _settled(turn, case)
+    return True
+
+
+def close(turn: Turn, case: Case, why: str) -> bool:
+    """Close with a reason; a red case waits for a second person. Whether it is closed now."""
+    person = turn.require(*STAFF)
+    if case.level == "red" and not _second(case, "close", person.id):
+        _propose(turn, case, "close", why)
+        return False
+    case.close(turn.session, by=person.id, at=turn.now, why=why)
+    case.closed_at = turn.now
+    for report in reports.of_case(turn.session, case.id):
+        if report.stage == ReportStage.ACCEPTED:
+            report.resolve(turn.session, by=person.id, at=turn.now)
+        tell_reporter(turn, report.id, "reports/closed")
+    for task in tasks.live_of_subject(turn.session, "case", case.id):
+        tasks.end(turn.connection, task.id, turn.now)
+    _settled(turn, case)
+    return True
+
+
+def tell_reporter(turn: Turn, report_id: int, name: str, **values: object) -> bool:
+    """Words to the reporter, without knowing who that is; harmless to somebody looking over the shoulder."""
+    contact = reporters.contact_of(turn.connection, report_id)
+    if contact is None:
+        return False
+    card = Card("notice", {"what": render("reports/card_nudge")}, None)
+    turn.push_to(contact, OutboxKind.NOTICE, name, card=card, **values)
+    return True
+
+
+def message_reporter(turn: Turn, report_id: int, words: str) -> bool:
+    """Free words of the holder to the reporter, kept with the account."""
+    reports.append(turn.connection, report_id, turn.now, "text", text=words, by="staff")
+    turn.audit("message_reporter", "report", report_id)
+    return tell_reporter(turn, report_id, "reports/from_staff", words=words)
+
+
+def _second(case: Case, what: str, person_id: int) -> bool:
+    """Whether this person is the second one to say so."""
+    return case.pending == what and case.pending_by_id != person_id
+
+
+def _propose(turn: Turn, case: Case, what: str, why: str) -> None:
+    """The first of two persons: the supervisors of the area are asked for the second word."""
+    person = turn.require(*STAFF)
+    case.pending, case.pending_by_id, case.pending_why = what, person.id, why
+    due_at = turn.now + timedelta(days=3)
+    turn.open_task(
+        "approval", "case", case.id, case.area_id, due_at=due_at, next_at=turn.now, role=Role.COUNTY_SUPERVISOR,
+        again=f"{what}:{turn.now.isoformat()}",
+    )  # fmt: skip
+    turn.audit("propose", "case", case.id, what)
+
+
+def _settled(turn: Turn, case: Case) -> None:
+    case.pending = case.pending_by_id = case.pending_why = None
+    for task in tasks.live_of_subject(turn.session, "case", case.id, ["approval"]):
+        tasks.end(turn.connection, task.id, turn.now)
+
+
+def _half_time(turn: Turn, due_at: datetime) -> datetime:
+    return turn.now + (due_at - turn.now) / 2
+
+
+def remind(turn: Turn, task: Task) -> None:
+    """The holder is asked; once it is overdue the township and the county hear of it too."""
+    case = turn.session.get_one(Case, task.subject_id)
+    if case.stage == CaseStage.CLOSED:
+        tasks.end(turn.connection, task.id, turn.now)
+        return
+    holder = turn.session.get(people.Person, task.person_id) if task.person_id else None
+    reached = prompts.prompt(turn, task, task.person_id)
+    if not reached:
+        reached = prompts.prompt(turn, task, holder.stand_in_id if holder else None)
+    if turn.now >= task.due_at or not reached:
+        for role in (Role.TOWNSHIP_CHILD_SUPERVISOR, Role.COUNTY_SUPERVISOR):
+            for person in who.supervisors(turn, case.area_id, role):
+                if person != task.person_id and prompts.prompt(turn, task, person):
+                    tasks.tell(turn.session, task.id, person, task.rung, turn.now)
+    task.rung += 1
+    task.next_at = turn.now + REMINDER if turn.now >= task.due_at else task.due_at
+
+
+def ask_approval(turn: Turn, task: Task) -> None:
+    """Every county supervisor but the first person is asked, daily."""
+    case = turn.session.get_one(Case, task.subject_id)
+    for person in who.supervisors(turn, case.area_id, Role.COUNTY_SUPERVISOR):
+        if person != case.pending_by_id and prompts.prompt(turn, task, person):
+            tasks.tell(turn.session, task.id, person, task.rung, turn.now)
+    task.rung += 1
+    task.next_at = turn.now + REMINDER
+
+
+def line(turn: Turn, task: Task) -> str:
+    """How a case task reads in the list of tasks."""
+    case = turn.session.get_one(Case, task.subject_id)
+    return render(
+        "cases/line", number=case.number, level=case.level, kind=label("task_kind", task.kind),
+        place=alarms.place_of(turn, case.area_id), due=task.due_at, late=task.due_at < turn.now,
+    )  # fmt: skip
+
+
+TASKS = {
+    "first_contact": TaskKind(due=remind, line=line),
+    "case": TaskKind(due=remind, line=line),
+    "approval": TaskKind(due=ask_approval, line=line),
+}

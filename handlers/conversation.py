@@ -1,0 +1,218 @@
+"""The flow language: a flow is a class whose attributes are questions, in the order asked.
+
+Only the answers are stored; the next question is the first that is wanted and unanswered. Cancel, back,
+skip and restart belong to the language. A flow's name is its folder in `messages/`, a question's name is its file there.
+"""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any, ClassVar, Self
+
+from handlers.message import Message
+from handlers.questions import Question, Unclear
+from handlers.turn import Turn
+from messages import Command, render
+
+CONTROL = frozenset({"cancel", "back", "skip", "restart"})
+"""Commands that belong to the language while a flow is open."""
+MOST_ASKED = 2
+"""No question is put a third time."""
+_STATE = "flow"
+
+
+class Flow:
+    """One conversation with one person; subclasses declare questions and say what follows."""
+
+    name: ClassVar[str]
+    questions: ClassVar[dict[str, Question[Any]]]
+
+    def __init_subclass__(cls, *, name: str, **kwargs: Any) -> None:  # noqa: ANN401 - passed on as it came
+        """Learn the questions the class body declares."""
+        super().__init_subclass__(**kwargs)
+        cls.name = name
+        cls.questions = {key: value for key, value in vars(cls).items() if isinstance(value, Question)}
+
+    def __init__(
+        self,
+        answers: dict[str, Any] | None = None,
+        about: dict[str, Any] | None = None,
+        asked: dict[str, int] | None = None,
+    ) -> None:
+        self.answers = answers or {}
+        """Question → JSON value; None for a skipped one."""
+        self.about = about or {}
+        """What the flow is about (ids), given when it was started."""
+        self.asked = asked or {}
+        """Question → how often it was put."""
+
+    # What subclasses say.
+
+    def finish(self, turn: Turn) -> None:
+        """Everything wanted is answered."""
+        raise NotImplementedError
+
+    def answered(self, turn: Turn, question: str) -> None:
+        """An answer was kept (before the next question is put)."""
+
+    def unread(self, turn: Turn, question: str) -> None:
+        """Words came that are no answer: say so and put the question again."""
+        turn.say("common/unclear")
+        self.put(turn, question)
+
+    def cancelled(self, turn: Turn) -> None:
+        """The person cancelled."""
+        turn.say("common/cancelled")
+
+    def values(self, turn: Turn) -> dict[str, Any]:  # noqa: ARG002 - subclasses need it
+        """Values the question texts take."""
+        return {}
+
+    # The engine.
+
+    @classmethod
+    def start(cls, turn: Turn, **about: Any) -> Self:  # noqa: ANN401 - ids and codes, JSON
+        """Begin, and put the first question."""
+        flow = cls(about=about)
+        flow.advance(turn)
+        return flow
+
+    def next(self) -> str | None:
+        """The first question that is wanted, unanswered, and not put too often."""
+        for key, question in self.questions.items():
+            if key not in self.answers and question.wanted(self) and self.asked.get(key, 0) < MOST_ASKED:
+                return key
+        return None
+
+    def advance(self, turn: Turn) -> None:
+        """Put the next question, or finish."""
+        following = self.next()
+        if following is None:
+            close(turn)
+            self.finish(turn)
+        else:
+            self.put(turn, following)
+
+    def put(self, turn: Turn, key: str) -> None:
+        """Put a question; one that was put too often makes way for the next."""
+        if self.asked.get(key, 0) >= MOST_ASKED:
+            self.advance(turn)
+            return
+        self.asked[key] = self.asked.get(key, 0) + 1
+        options = self.questions[key].options(turn, self)
+        turn.said.append(
+            render(f"{self.name}/{key}", options=options, menu=f"{self.name}.{key}", **self.values(turn))
+        )
+        self.keep(turn, key)
+
+    def keep(self, turn: Turn, asked: str | None = None) -> None:
+        """Store the flow in the conversation; `asked` is the question just shown."""
+        talk = _talk(turn)
+        talk.flow = self.name
+        talk.answers = talk.answers | {
+            _STATE: {"answers": self.answers, "about": self.about, "asked": self.asked}
+        }
+        if asked:
+            talk.asked, talk.asked_at = f"{self.name}.{asked}", turn.now
+
+    def hear(self, turn: Turn, message: Message, command: Command | None) -> None:
+        """Read a message as the answer to the question shown last."""
+        talk = _talk(turn)
+        shown = (talk.asked or "").removeprefix(f"{self.name}.")
+        question = shown if shown in self.questions and shown not in self.answers else self.next()
+        tapped = (message.menu_id or "").removeprefix(f"{self.name}.")
+        if tapped in self.questions:
+            question = tapped  # a tap names its question, however old it is
+        if command and command.word in CONTROL:
+            self._control(turn, command.word, question)
+        elif question is None:
+            self.advance(turn)
+        elif tapped != question and is_bare_digit(message) and stale(turn):
+            turn.say("common/again")
+            self.asked[question] = max(0, self.asked.get(question, 1) - 1)  # repeating is not asking once more
+            self.put(turn, question)
+        else:
+            self._answer(turn, question, message, command)
+
+    def _answer(self, turn: Turn, key: str, message: Message, command: Command | None) -> None:
+        try:
+            value = self.questions[key].read(turn, self, message, command)
+        except Unclear:
+            self.unread(turn, key)
+            return
+        self.answers[key] = value
+        self.keep(turn)
+        self.answered(turn, key)
+        self.advance(turn)
+
+    def _control(self, turn: Turn, word: str, question: str | None) -> None:
+        if word == "cancel":
+            close(turn)
+            self.cancelled(turn)
+        elif word == "restart":
+            self.answers, self.asked = {}, {}
+            self.advance(turn)
+        elif word == "back":
+            given = [key for key in self.questions if key in self.answers]
+            if given:
+                del self.answers[given[-1]]
+                self.asked.pop(given[-1], None)
+                self.put(turn, given[-1])
+            elif question:
+                self.asked.pop(question, None)
+                self.put(turn, question)
+        elif question and self.questions[question].skippable:
+            self.answers[question] = None
+            self.keep(turn)
+            self.answered(turn, question)
+            self.advance(turn)
+        elif question:
+            turn.say("common/needed")
+            self.put(turn, question)
+
+
+def current(turn: Turn, flows: Iterable[type[Flow]]) -> Flow | None:
+    """The flow that is open in this conversation, filled with its answers."""
+    talk = _talk(turn)
+    kind = next((one for one in flows if one.name == talk.flow), None)
+    state = talk.answers.get(_STATE)
+    if kind is None or state is None:
+        return None
+    return kind(dict(state["answers"]), dict(state["about"]), dict(state["asked"]))
+
+
+def close(turn: Turn) -> None:
+    """No flow is open any more; what else the conversation knows stays."""
+    talk = _talk(turn)
+    talk.flow = talk.asked = talk.asked_at = None
+    talk.answers = {key: value for key, value in talk.answers.items() if key != _STATE}
+
+
+def show(turn: Turn, name: str) -> None:
+    """Note that a list or a question outside flows was shown, which a bare digit may answer."""
+    talk = _talk(turn)
+    talk.asked, talk.asked_at = name, turn.now
+
+
+def is_bare_digit(message: Message) -> bool:
+    """A message that is one short number and no tap."""
+    text = (message.text or "").strip()
+    return message.kind == "text" and not message.menu_id and text.isdecimal() and len(text) <= 3  # noqa: PLR2004
+
+
+def stale(turn: Turn) -> bool:
+    """Whether a bare digit may belong to something else than the question shown last (issue: three queued digits).
+
+    It does when an hour passed, when something was pushed in between, or when the digit was already on its way
+    before the question was shown.
+    """
+    talk = _talk(turn)
+    if talk.asked_at is None:
+        return True
+    on_its_way = turn.message is not None and turn.message.arrived_at is not None and turn.message.arrived_at <= talk.asked_at
+    pushed = talk.pushed_at is not None and talk.pushed_at > talk.asked_at
+    return on_its_way or pushed or turn.now - talk.asked_at > timedelta(minutes=turn.policy.question_fresh_minutes)
+
+
+def _talk(turn: Turn) -> Any:  # noqa: ANN401 - Talk, never None here
+    assert turn.talk is not None, "a conversation belongs to a contact"  # noqa: S101 - a bug of ours, not input
+    return turn.talk

@@ -1,0 +1,196 @@
+"""Hears a message with the ears of the lexicon: which words stand where, also mistyped and in dialect.
+
+The lexicon is `messages/lexicon/*.toml`; `docs/understanding.md` says how a county reads and edits it.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Literal, Protocol, TypeVar, cast
+
+import ahocorasick
+from pypinyin import Style, pinyin
+
+from messages import lexicon, plain
+
+Span = tuple[int, int]
+Phrase = tuple[tuple[str, ...], ...]
+"""Parts that must all be there in any order; a part is a run of words in order with small gaps."""
+
+_GAP = 8
+"""Between two words of a phrase there may be this many other characters."""
+_PRIVATE = 0xE000
+"""The first character that no writing uses; from here on each stands for one spoken syllable."""
+_MASK = "\N{WHITE SQUARE}"
+_CLASS = re.compile(r"\[[a-z_]+\]")
+"""How a phrase names a list of words.toml; platform emoji such as the ones in Chinese brackets are not it."""
+_MERGED = (("zh", "z"), ("ch", "c"), ("sh", "s"), ("ang", "an"), ("eng", "en"), ("ing", "in"))
+"""Sounds that many dialects, and so many typing errors, do not tell apart."""
+
+
+_Value = TypeVar("_Value")
+
+
+class _Words(Protocol[_Value]):
+    """What is used of an `ahocorasick.Automaton`, which has no types of its own."""
+
+    def add_word(self, word: str, value: _Value) -> bool: ...
+    def make_automaton(self) -> None: ...
+    def iter(self, text: str) -> Iterable[tuple[int, _Value]]: ...
+
+
+def _words() -> "_Words[_Value]":
+    return cast("_Words[_Value]", ahocorasick.Automaton())
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule of danger.toml or situations.toml."""
+
+    name: str
+    phrases: tuple[Phrase, ...]
+    situation: int | Literal["sexual", "pregnancy"] | None = None
+    """A code, or "sexual" / "pregnancy", which become a code by age and sex, or None for accidents."""
+    weight: int = 3
+    danger: Literal["", "always", "now", "if_now"] = ""
+    """"always", "now" (danger unless it is past) or "if_now" (only with a word of the present)."""
+    joking: bool = False
+    """Whether people also say it for fun, so that laughter takes the danger out of it."""
+    alarm: int = 0
+    """For a small sign of danger: its points, which count together and alone decide nothing."""
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A message after one pass for every word of the lexicon: word or [class] → where it stands."""
+
+    spans: dict[str, list[Span]]
+
+    def any(self, phrases: Iterable[Phrase]) -> bool:
+        """Whether one of `phrases` is in the message."""
+        return any(all(self.find(part) for part in phrase) for phrase in phrases)
+
+    def find(self, part: Sequence[str]) -> Span | None:
+        """The first place where the words of `part` follow each other."""
+        return next(self.all(part), None)
+
+    def all(self, part: Sequence[str]) -> Iterator[Span]:
+        """Every place where the words of `part` follow each other."""
+        for start, end in self.spans.get(part[0], ()):
+            reached = self._follow(part[1:], end)
+            if reached is not None:
+                yield start, reached
+
+    def _follow(self, rest: Sequence[str], position: int) -> int | None:
+        if not rest:
+            return position
+        for start, end in self.spans.get(rest[0], ()):
+            if position <= start <= position + _GAP:
+                reached = self._follow(rest[1:], end)
+                if reached is not None:
+                    return reached
+        return None
+
+
+@dataclass
+class Book:
+    """All word lists, ready for reading."""
+
+    rules: list[Rule] = field(default_factory=list)
+    signs: dict[str, list[Phrase]] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+    """What a sign is called in an explanation."""
+    harmless: list[Phrase] = field(default_factory=list)
+    readable: re.Pattern[str] = re.compile("")
+    placeholder: re.Pattern[str] = re.compile("")
+    negations: tuple[str, ...] = ()
+    negatable: frozenset[str] = frozenset()
+    words: _Words[tuple[str, tuple[str, ...]]] = field(default_factory=_words)
+    """Written word → itself and its tokens."""
+    sounds: _Words[str] = field(default_factory=_words)
+    """Spoken word → how it is written right."""
+    syllables: dict[str, str] = field(default_factory=dict)
+    """Spoken syllable of the sounds list → the one sign that stands for it."""
+
+    def hear(self, raw: str) -> Heard:
+        """Find every word; harmless expressions are blanked first, so that "laughed to death" holds no death."""
+        texts: tuple[str, ...] = (raw, self._corrected(raw))
+        heard, masked = Heard(self._spans(texts)), texts
+        for phrase in self.harmless:
+            for start, end in heard.all(phrase[0]):
+                masked = tuple(text[:start] + _MASK * (end - start) + text[end:] for text in masked)
+        return heard if masked == texts else Heard(self._spans(masked))
+
+    def _corrected(self, raw: str) -> str:
+        """`raw` with the words that only sound right written right; a syllable is a character, so places stay true."""
+        spoken = "".join(self.syllables.get(_sound(letter), letter) for letter in raw)
+        for last, word in self.sounds.iter(spoken):
+            raw = raw[: last + 1 - len(word)] + word + raw[last + 1 :]
+        return raw
+
+    def _spans(self, texts: Iterable[str]) -> dict[str, list[Span]]:
+        """Where each word is in any of `texts`, which are the same message written differently."""
+        spans: dict[str, set[Span]] = {}
+        for text in set(texts):
+            for last, (word, tokens) in self.words.iter(text):
+                span = (last + 1 - len(word), last + 1)
+                negated = text[: span[0]].endswith(self.negations)
+                for token in tokens:
+                    if not (negated and token in self.negatable):
+                        spans.setdefault(token, set()).add(span)
+        return {token: sorted(where) for token, where in spans.items()}
+
+
+@cache
+def book() -> Book:
+    """The lexicon, read once; a wrong entry is an error that names it."""
+    context, made, vocabulary = lexicon("context"), Book(), _Vocabulary(lexicon("words"))
+    for name, rule in (lexicon("danger") | lexicon("situations")).items():
+        made.rules.append(Rule(name, **(rule | {"phrases": tuple(vocabulary.compiled(rule["phrases"]))})))
+    for name, phrases in (context["signs"] | lexicon("intents")).items():
+        made.signs[name] = vocabulary.compiled(phrases)
+    made.harmless, made.names = vocabulary.compiled(context["harmless"]), context["names"]
+    made.readable, made.placeholder = re.compile(context["readable"]), re.compile(context["placeholder"])
+    made.negations, made.negatable = tuple(context["negations"]), frozenset(context["negatable"])
+    vocabulary.compiled(word for words in lexicon("facts")["words"].values() for word in words)
+    for word, tokens in vocabulary.tokens.items():
+        made.words.add_word(word, (word, tuple(tokens)))
+    for word in lexicon("sounds")["words"]:
+        signs = (made.syllables.setdefault(_sound(letter), chr(_PRIVATE + len(made.syllables))) for letter in word)
+        made.sounds.add_word("".join(signs), word)
+    made.words.make_automaton()
+    made.sounds.make_automaton()
+    return made
+
+
+class _Vocabulary:
+    """Every word of the lexicon with what it counts as: itself, the [classes] of words.toml, or both."""
+
+    def __init__(self, classes: dict[str, list[str]]) -> None:
+        self.classes = classes
+        self.tokens: dict[str, set[str]] = {}
+        for name, words in classes.items():
+            for word in words:
+                self.tokens.setdefault(plain(word), set()).add(f"[{name}]")
+
+    def compiled(self, phrases: Iterable[str]) -> list[Phrase]:
+        """The phrases in their parts; their words are added to the vocabulary."""
+        found = [tuple(tuple(part.split()) for part in phrase.split(" + ")) for phrase in phrases]
+        for token in (token for phrase in found for part in phrase for token in part):
+            if not _CLASS.fullmatch(token):
+                self.tokens.setdefault(token, set()).add(token)
+            elif token[1:-1] not in self.classes:
+                raise KeyError(f"words.toml has no list {token}")
+        return found
+
+
+@cache
+def _sound(letter: str) -> str:
+    """How `letter` is spoken, without tone; what is not a Chinese character is itself."""
+    if not "\u4e00" <= letter <= "\u9fff":
+        return letter
+    spoken: str = pinyin(letter, style=Style.NORMAL)[0][0]
+    for precise, lax in _MERGED:
+        spoken = spoken.replace(precise, lax)
+    return "l" + spoken[1:] if spoken.startswith("n") and len(spoken) > 1 else spoken

@@ -1,0 +1,78 @@
+"""Following and unfollowing, help in the words of the role, who is on duty; binding and leaving are beside this."""
+
+from handlers import alarms, binding, leaving, who
+from handlers.binding import SCENE, main_role
+from handlers.binding import bound as bound  # noqa: PLC0414 - part of what this topic offers
+from handlers.message import Message
+from handlers.turn import Turn
+from messages import Command
+from storage import areas, bindings, contacts, people, sessions
+from storage.people import Role
+
+
+def on_subscribe(turn: Turn, message: Message) -> None:
+    """Greet in two lines, danger first; whoever came by an invitation's QR code is bound at once."""
+    turn.say("people/greeting", police=turn.policy.numbers.police)
+    on_scan(turn, message)
+
+
+def on_scan(turn: Turn, message: Message) -> None:
+    """A scene QR code was scanned: an invitation binds, any other scene says nothing."""
+    scene = message.event_key or ""
+    if scene.startswith(SCENE):
+        binding.use_code(turn, scene.removeprefix(SCENE))
+
+
+def on_unsubscribe(turn: Turn, message: Message) -> None:  # noqa: ARG001 - every event has this shape
+    """Forget the WeChat identity; reports and cases stay, and what a bound person holds is noticed at once."""
+    talk = turn.talk
+    if talk is None:
+        return
+    person_id, talk.person_id = talk.person_id, None
+    bindings.release(turn.connection, talk.contact_id)
+    bindings.forget_reporter(turn.connection, talk.contact_id)
+    sessions.revoke_of_contact(turn.connection, talk.contact_id, turn.now)
+    contacts.erase(turn.connection, talk.contact_id, turn.now)
+    talk.flow = talk.asked = talk.asked_at = talk.quiet_at = None
+    talk.answers = {}
+    turn.audit("unfollow", "contact", talk.contact_id)
+    if person_id is not None:
+        alarms.holder_lost(turn, person_id)
+
+
+def on_help(turn: Turn, command: Command) -> None:  # noqa: ARG001 - every command has this shape
+    """帮助: the words of the speaker's role; a villager reads four of them."""
+    turn.say("people/help", role=main_role(turn.roles), police=turn.policy.numbers.police)
+
+
+def on_duty(turn: Turn, command: Command) -> None:  # noqa: ARG001 - every command has this shape
+    """值班: who is on duty where the speaker works; a citizen reads the county's number."""
+    number = turn.policy.numbers.county_duty
+    own = turn.person.area_id if turn.person else None
+    area_id = own or next((one for one in turn.roles.values() if one is not None), None)
+    if area_id is None:
+        turn.say("people/duty_citizen", number=number, police=turn.policy.numbers.police)
+        return
+    found = [one for one in (people.person_of(turn.session, one) for one in who.on_duty(turn, area_id)) if one]
+    named = [
+        (one.name, main_role({held.role: held.area_id for held in people.roles_of(turn.session, one.id, turn.now)}))
+        for one in found
+    ]
+    area = areas.township_of(turn.session, area_id) or areas.county(turn.session)
+    turn.say("people/duty", area=area.name if area else "", on_duty=named, number=number)
+
+
+def role_of(turn: Turn, person_id: int) -> Role:
+    """The role by which a person's menu is chosen."""
+    return main_role({one.role: one.area_id for one in people.roles_of(turn.session, person_id, turn.now)})
+
+
+COMMANDS = {
+    "bind": binding.on_bind,
+    "unbind": binding.on_unbind,
+    "leave": leaving.on_leave,
+    "help": on_help,
+    "duty": on_duty,
+}
+FLOWS = (binding.Binding, binding.Unbinding, leaving.Leaving, leaving.Handover)
+TASKS = leaving.TASKS

@@ -1,0 +1,75 @@
+"""The report to the police: filing here never counts as it, so the bot asks for its receipt until it is known."""
+
+from datetime import timedelta
+
+from handlers.kinds import TaskKind
+from handlers.report_questions import receipt_in
+from handlers.turn import Card, Turn
+from messages import render
+from storage import reporters, tasks
+from storage.outbox import OutboxKind
+from storage.reports import Report
+from storage.tasks import Task, TaskState
+
+MOST_NUDGES = 4
+"""After ten minutes, then daily three times; the holder of the case goes on asking the police."""
+AGAIN = timedelta(days=1)
+
+
+def note(turn: Turn, report: Report, told: str | None) -> None:
+    """Keep what the reporter said about the police (`yes`, `no`, `yes:NUMBER`, None), and ask again where it is open."""
+    if told and told.startswith("yes"):
+        report.police_told_at = report.police_told_at or turn.now
+    number = told.partition(":")[2] if told else ""
+    if number:
+        keep_receipt(turn, report, number)
+    elif report.police_receipt is None:
+        ask_at = turn.now + timedelta(minutes=turn.policy.police_receipt_minutes)
+        turn.open_task(
+            "police_receipt", "report", report.id, report.area_id, due_at=ask_at, next_at=ask_at, role="reporter"
+        )
+
+
+def keep_receipt(turn: Turn, report: Report, number: str) -> None:
+    """The police receipt is known: nobody is asked for it any more."""
+    report.police_receipt, report.police_receipt_at = number, turn.now
+    report.police_told_at = report.police_told_at or turn.now
+    for task in tasks.live_of_subject(turn.session, "report", report.id, ["police_receipt"]):
+        tasks.end(turn.connection, task.id, turn.now)
+    turn.audit("police_receipt", "report", report.id)
+
+
+def heard_receipt(turn: Turn, words: str) -> bool:
+    """Whether these words of a reporter are the receipt that was asked for; kept if so."""
+    number = receipt_in(words)
+    if turn.talk is None or number is None or len(words) > len(number) + 20:
+        return False
+    latest = reporters.latest_report_of(turn.connection, turn.talk.contact_id)
+    if latest is None or not tasks.live_of_subject(turn.session, "report", latest, ["police_receipt"]):
+        return False
+    report = turn.session.get_one(Report, latest)
+    keep_receipt(turn, report, number)
+    turn.say("reports/police_receipt_kept")
+    return True
+
+
+def ask_again(turn: Turn, task: Task) -> None:
+    """One message that names nothing; after the last nudge the case's holder goes on."""
+    report = turn.session.get_one(Report, task.subject_id)
+    contact = reporters.contact_of(turn.connection, report.id)
+    if report.police_receipt is not None or contact is None or task.rung >= MOST_NUDGES:
+        done = report.police_receipt is not None
+        tasks.end(turn.connection, task.id, turn.now, TaskState.DONE if done else TaskState.CANCELLED)
+        return
+    task.rung += 1
+    task.next_at = turn.now + AGAIN
+    card = Card("notice", {"what": render("reports/card_nudge")}, None)
+    turn.push_to(contact, OutboxKind.PROMPT, "reports/nudge", card=card, finished=report.finished_at is not None)
+
+
+def line(turn: Turn, task: Task) -> str:  # noqa: ARG001 - reporters have no list
+    """Never in a list: it is asked of the reporter."""
+    return render("reports/card_nudge")
+
+
+TASKS = {"police_receipt": TaskKind(due=ask_again, line=line)}

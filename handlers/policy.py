@@ -1,0 +1,112 @@
+"""The county's rules as data: levels, intervals, ladders, windows, holidays, phone numbers.
+
+Every value is a county setting (`[policy]` in config.toml) with a careful default. A change makes a new
+version in the database, and records keep the version they were made under.
+"""
+
+import json
+from dataclasses import asdict, dataclass, field
+from datetime import date, time
+
+
+@dataclass(frozen=True)
+class Level:
+    """What one risk level asks for; the defaults are the proposal of domain.md 2.5."""
+
+    first_contact_hours: int
+    visit_every_days: int
+    first_month_every_days: int
+    to_township_after_days: int
+    to_county_after_days: int
+
+
+def _levels() -> dict[str, Level]:
+    return {
+        "red": Level(24, 7, 3, 0, 0),
+        "yellow": Level(72, 14, 14, 3, 7),
+        "blue": Level(168, 30, 30, 7, 14),
+        "green": Level(720, 91, 91, 14, 28),
+    }
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """Telephone numbers shown to people (domain.md 1.10); local ones are the county's to fill in."""
+
+    police: str = "110"
+    ambulance: str = "120"
+    county_duty: str = "12345"
+    psychological: str = "12356"
+    procuratorate: str = "12309"
+    last_rung: tuple[str, ...] = ("110", "12345")
+    """What everybody on the ladder is told to ring when nobody has answered."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """All rules of one county; the field names are the keys of `[policy]`."""
+
+    version: int = 0
+    """Set from the database when the process starts; 0 means not recorded yet."""
+
+    # Alarms.
+    alarm_ladder_minutes: tuple[int, ...] = (0, 30, 60, 90)
+    """Minutes after the report at which the next rung is alarmed (mission.md capability 2)."""
+    red_county_at_once: bool = True
+    unclaimed_after_minutes: int = 30
+    numbers: Numbers = field(default_factory=Numbers)
+
+    # Reporting.
+    report_quiet_minutes: int = 10
+    """Silence after which a draft with anything readable in it becomes an alarm (design 4)."""
+    report_open_hours: int = 12
+    """An open report older than this asks once whether it is the same child."""
+    burst_seconds: int = 20
+    """Messages closer together than this get one reply."""
+    police_receipt_minutes: int = 10
+    """How long after a report the bot asks for the police receipt, then again every 24 hours, three times."""
+    receipt_tries_per_hour: int = 10
+
+    # One-to-one visits.
+    levels: dict[str, Level] = field(default_factory=_levels)
+    first_month_days: int = 30
+    retry_visit_days: int = 3
+    overdue_to_standin_days: int = 1
+    child_line: str = "surname"
+    """How a child reads inside a requested reply: `surname` (group, surname, age) or `number` only."""
+
+    # When people are prompted, in local time.
+    prompts_from: time = time(8, 0)
+    prompts_until: time = time(20, 0)
+    digest_at: time = time(7, 30)
+    quiet_digest: bool = False
+    """Whether a quiet day still sends its one line."""
+    holidays: tuple[date, ...] = ()
+    """Days off the county adds to the national calendar."""
+    workdays: tuple[date, ...] = ()
+    """Make-up workdays the county adds to the national calendar."""
+
+    # Conversation.
+    shown_number_days: int = 7
+    question_fresh_minutes: int = 60
+    flow_wait_minutes: int = 30
+    """How long a prompt waits for a running flow to end."""
+
+    # People.
+    invite_days: int = 30
+    bind_tries: int = 5
+    bind_block_minutes: int = 60
+
+    # Failed turns.
+    retry_minutes: tuple[int, ...] = (1, 5, 30, 120)
+    """Waits before each new try of a turn that failed; after the last it is parked."""
+
+    def level(self, code: str) -> Level:
+        """The rules of a level; an unknown code counts as the strictest."""
+        return self.levels.get(code) or self.levels["red"]
+
+    def as_json(self) -> str:
+        """One canonical text of the rules without their version, for comparing and keeping."""
+        rules = asdict(self)
+        del rules["version"]
+        return json.dumps(rules, default=str, sort_keys=True, ensure_ascii=False)

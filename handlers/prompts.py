@@ -1,0 +1,64 @@
+"""Prompts for tasks: those that fall due together for one person become one push, and none is ever silent.
+
+A push names no child and no reporter: it says how many things of which kind, and where to look.
+"""
+
+from datetime import datetime, timedelta
+
+from handlers.turn import Card, Turn
+from messages import label, render
+from storage import outbox, people
+from storage.outbox import OutboxKind, OutboxState
+from storage.tasks import Task
+
+MERGE_WAIT = timedelta(seconds=5)
+"""How long a prompt waits for company before it is sent."""
+LATE_AFTER = timedelta(hours=1)
+"""A prompt sent later than this after it was due says so."""
+
+
+def prompt(turn: Turn, task: Task, person_id: int | None, since: datetime | None = None) -> bool:
+    """Ask a person for a task; False when no contact reaches them, so that the caller goes on to the next."""
+    contact_id = people.reachable(turn.session, person_id)
+    if contact_id is None:
+        return False
+    late = turn.now - (since or task.due_at) > LATE_AFTER
+    waiting = outbox.queued_prompt(turn.connection, contact_id)
+    if waiting and "tasks" not in waiting.content:
+        waiting = None  # a nudge to a reporter, who may be staff too: not to be mixed with work
+    asked = [*(waiting.content["tasks"] if waiting else []), [task.id, task.kind, late]]
+    content = _content(asked)
+    if waiting:
+        outbox.rewrite(turn.connection, waiting.id, content)
+    else:
+        outbox.add(
+            turn.connection, contact_id=contact_id, kind=OutboxKind.PROMPT, state=OutboxState.QUEUED,
+            content=content, now=turn.now, next_at=turn.now + MERGE_WAIT,
+        )  # fmt: skip
+    task.prompted_at = turn.now
+    return True
+
+
+def withdraw(turn: Turn, task: Task, person_id: int | None) -> None:
+    """A task was answered while its prompt still waited: it is not asked for any more."""
+    contact_id = people.reachable(turn.session, person_id)
+    waiting = outbox.queued_prompt(turn.connection, contact_id) if contact_id else None
+    if waiting is None or "tasks" not in waiting.content:
+        return
+    left = [one for one in waiting.content["tasks"] if one[0] != task.id]
+    if left:
+        outbox.rewrite(turn.connection, waiting.id, _content(left))
+    else:
+        outbox.cancel(turn.connection, waiting.id)
+
+
+def _content(asked: list[list[object]]) -> dict[str, object]:
+    kinds = [str(kind) for _, kind, _ in asked]
+    counts = [(label("task_kind", kind), kinds.count(kind)) for kind in dict.fromkeys(kinds)]
+    late = sum(bool(one) for _, _, one in asked)
+    card = Card("task", {"what": render("tasks/card", count=len(asked)), "count": str(len(asked))}, "/m/tasks")
+    return {
+        "text": render("tasks/prompt", counts=counts, total=len(asked), late=late),
+        "tasks": asked,
+        "card": {"purpose": card.purpose, "values": dict(card.values), "path": card.path},
+    }

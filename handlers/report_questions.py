@@ -1,0 +1,62 @@
+"""Two questions only a report asks: whether the police were told, and how the reporter may be asked back."""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from handlers.message import Message
+from handlers.questions import Choice, Option, Phone, Unclear
+from handlers.turn import Turn
+from messages import Command, label
+
+if TYPE_CHECKING:
+    from handlers.conversation import Flow
+
+_RECEIPT = re.compile(r"[A-Za-z0-9-]{4,30}")
+_NOT_A_RECEIPT = frozenset({"110", "120"})
+
+
+class PoliceTold(Choice):
+    """Told already (with the receipt number where there is one), or not yet; the value is `yes`, `no` or `yes:NUMBER`."""
+
+    def __init__(self, *, when: Callable[[Any], bool] | None = None) -> None:
+        super().__init__("police_told", said_as={"yes": "yes", "no": "no"}, when=when)
+
+    def read(self, turn: Turn, flow: "Flow", message: Message, command: Command | None) -> str:
+        """A digit or words, or a receipt number, which says that they were told."""
+        try:
+            return super().read(turn, flow, message, command)
+        except Unclear:
+            number = receipt_in(message.text or "")
+            if not number:
+                raise
+            return f"yes:{number}"
+
+
+class CallBack(Choice):
+    """By WeChat, anonymous, or a telephone number; the value is `wechat`, `anonymous` or the digits."""
+
+    def __init__(self, *, when: Callable[[Any], bool] | None = None) -> None:
+        super().__init__("call_back", said_as={"yes": "wechat", "no": "anonymous"}, when=when)
+        self._phone = Phone()
+
+    def options(self, turn: Turn, flow: "Flow") -> Sequence[Option]:
+        """In danger the number comes first: only WeChat is offered beside it."""
+        codes = ["wechat"] if flow.about.get("danger") or flow.answers.get("danger") == "yes" else ["wechat", "anonymous"]
+        return [Option(number, code, label("call_back", code)) for number, code in enumerate(codes, 1)]
+
+    def read(self, turn: Turn, flow: "Flow", message: Message, command: Command | None) -> str:
+        """A telephone number in any words, else a choice."""
+        try:
+            return str(self._phone.read(turn, flow, message, command))
+        except Unclear:
+            return super().read(turn, flow, message, command)
+
+
+def receipt_in(text: str) -> str | None:
+    """A police receipt number in the words: letters and digits with at least four digits, and no telephone number."""
+    for found in _RECEIPT.findall(text):
+        digits = sum(character.isdigit() for character in found)
+        if digits >= 4 and found not in _NOT_A_RECEIPT and not re.fullmatch(r"1[3-9]\d{9}", found):  # noqa: PLR2004  see docstring
+            return str(found)
+    return None

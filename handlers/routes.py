@@ -1,0 +1,183 @@
+"""The table of contents: words, events, tasks, flows → functions. Everything the bot does can be found from here."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from handlers import (
+    alarms,
+    case_flows,
+    cases,
+    digest,
+    drafts,
+    people,
+    police,
+    progress,
+    reports,
+    tasklist,
+    visits,
+)
+from handlers.conversation import CONTROL, Flow, current, is_bare_digit, stale
+from handlers.kinds import TaskKind
+from handlers.message import Message
+from handlers.turn import Refused, Turn
+from messages import Command, command
+from storage import contacts, outbox, tasks
+from storage.outbox import OutboxKind, OutboxState
+from storage.people import Person, Role
+
+COMMANDS: Mapping[str, Callable[[Turn, Command], None]] = {
+    **reports.COMMANDS,
+    **progress.COMMANDS,
+    **tasklist.COMMANDS,
+    **case_flows.COMMANDS,
+    **visits.COMMANDS,
+    **digest.COMMANDS,
+    **people.COMMANDS,
+}
+"""Words of words.toml and menu keys."""
+
+FLOWS: tuple[type[Flow], ...] = (
+    *reports.FLOWS,
+    *case_flows.FLOWS,
+    *visits.FLOWS,
+    *people.FLOWS,
+)
+
+_PICKED_IN_CHAT = ("alarm", "listen", "unread_message", "draft_report", "benefit", "first_contact", "case")
+TASKS: Mapping[str, TaskKind] = {
+    **{
+        name: replace(kind, pick=case_flows.pick) if name in _PICKED_IN_CHAT else kind
+        for name, kind in (alarms.TASKS | drafts.TASKS | police.TASKS | cases.TASKS).items()
+    },
+    **visits.TASKS,
+    **digest.TASKS,
+}
+
+_ASIDE = frozenset({"who_sees_me", "need_permission", "wrong_report", "help", "duty", "what_is"})
+"""Commands answered at any moment without leaving the flow."""
+_ANSWERS = frozenset({"yes", "no", "all_fine", "not_met", "phone_contact", "same_child", "other_child"})
+"""Words that mean something only to an open question."""
+
+
+def handle(turn: Turn, message: Message) -> None:
+    """One message or event: events and commands, then the answer to the open question, then free words (design 4)."""
+    turn.kinds = TASKS
+    if message.kind == "event":
+        _event(turn, message)
+        return
+    said = command(message.text or "") if message.kind == "text" and not message.menu_id else None
+    flow = current(turn, FLOWS)
+    if flow is not None and not (said and _leaves(said, flow)):
+        if said and said.word in _ASIDE:
+            COMMANDS[said.word](turn, said)
+        else:
+            flow.hear(turn, message, said)
+        return
+    if said and said.word in COMMANDS and _for_this_person(turn, said):
+        COMMANDS[said.word](turn, said)
+    elif said and said.word in CONTROL | _ANSWERS:
+        turn.say("common/nothing_open")
+    elif is_bare_digit(message) and _picks(turn):
+        _pick(turn, int((message.text or "0").strip()))
+    elif not (message.kind == "text" and police.heard_receipt(turn, message.text or "")):
+        reports.first_words(turn, message)
+
+
+def _leaves(said: Command, flow: Flow) -> bool:
+    """Whether a command ends the flow it came in: not the flow's own words, and no answer that sounds like one."""
+    if said.word in CONTROL | _ANSWERS | _ASIDE:
+        return False
+    if said.word == "claim":
+        return bool(said.numbers) or flow.name != "reports"
+    return not (flow.name == "reports" and said.word in {"report", "supplement"})
+
+
+def _for_this_person(turn: Turn, said: Command) -> bool:
+    """Staff words of somebody who is no staff are an account like any other ("I go" may begin a sentence)."""
+    if said.word in _STAFF_WORDS and turn.person is None:
+        return said.word in {"my_tasks", "digest"} or bool(said.numbers)
+    return True
+
+
+_STAFF_WORDS = frozenset(
+    {*tasklist.COMMANDS, *case_flows.COMMANDS, *visits.COMMANDS, "digest", "list", "leave"}
+)
+
+
+def _picks(turn: Turn) -> bool:
+    asked = turn.talk.asked if turn.talk else None
+    return bool(asked and asked.startswith(("tasks", "digest")))
+
+
+def _pick(turn: Turn, number: int) -> None:
+    """A bare digit answers only the list shown last; when it may belong to something else, the list comes again."""
+    asked = turn.talk.asked or "" if turn.talk else ""
+    if stale(turn):
+        turn.say("common/again")
+        COMMANDS["my_tasks" if asked.startswith("tasks") else "digest"](turn, Command("my_tasks"))
+    elif asked.startswith("digest"):
+        COMMANDS["list"](turn, Command("list", str(number), (number,)))
+    else:
+        task = tasklist.task_of_number(turn, number)
+        kind = TASKS[task.kind]
+        if kind.pick is None:
+            raise Refused("tasks/nothing_to_answer")
+        kind.pick(turn, task)
+
+
+def _event(turn: Turn, message: Message) -> None:
+    match message.event:
+        case "subscribe":
+            people.on_subscribe(turn, message)
+        case "unsubscribe":
+            people.on_unsubscribe(turn, message)
+        case "scan":
+            people.on_scan(turn, message)
+        case "click" if message.event_key in COMMANDS:
+            COMMANDS[message.event_key or ""](turn, Command(message.event_key or ""))
+        case "templatesendjobfinish":
+            _delivery_reported(turn, message)
+
+
+def _delivery_reported(turn: Turn, message: Message) -> None:
+    """The platform says what became of a template message."""
+    status = (message.status or "").replace(" ", "")
+    state = OutboxState.DELIVERED if status == "success" else OutboxState.REFUSED
+    row = outbox.delivery_reported(turn.connection, message.job_id or "", state, turn.now)
+    if row is not None and state == OutboxState.REFUSED:
+        if "userblock" in status:
+            contacts.unreachable(turn.connection, row.contact_id, turn.now)
+        undelivered(turn, row.contact_id, row.kind)
+
+
+def undelivered(turn: Turn, contact_id: int, kind: str) -> None:
+    """Words that did not reach somebody: alarms this person was told about climb at once."""
+    person_id = contacts.person_of(turn.connection, contact_id)
+    if person_id is None or kind not in {OutboxKind.ALARM, OutboxKind.PROMPT}:
+        return
+    contacts.unreachable(turn.connection, contact_id, turn.now)
+    for task in tasks.told_and_open(turn.session, person_id):
+        task.next_at = turn.now
+    for task in tasks.live_of_person(turn.session, person_id):
+        task.next_at = task.next_at or turn.now
+    _list_unreachable(turn, person_id)
+
+
+def _list_unreachable(turn: Turn, person_id: int) -> None:
+    """A person whom no channel reaches is on the county's list at once."""
+    person = turn.session.get_one(Person, person_id)
+    area = person.area_id or turn.county_id()
+    turn.open_task(
+        "unreachable", "person", person_id, area, due_at=turn.now, next_at=turn.now, role=Role.COUNTY_SUPERVISOR,
+        urgency=alarms.URGENT, again=turn.now.date().isoformat(),
+    )  # fmt: skip
+
+
+def unread_message(turn: Turn, inbox_id: int, *, parked: bool) -> None:
+    """A message whose turn failed is on the duty list at once (design 3.6)."""
+    alarms.open_unread(turn, inbox_id, parked=parked)
+
+
+def is_from_a_person(message: Message) -> bool:
+    """Whether somebody waits for an answer: messages do, most events do not."""
+    return message.kind != "event"

@@ -1,0 +1,80 @@
+"""The list of tasks: what a person must do, most urgent first, grouped by village and group, under numbers that stay the same."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from itertools import groupby
+
+from handlers import alarms
+from handlers.conversation import show
+from handlers.turn import Refused, Turn
+from messages import Command
+from storage import tasks
+from storage.people import Person
+from storage.tasks import LIVE, Task
+
+LONGEST_LIST = 20
+"""Lines of one list; the rest by the word for more."""
+
+
+def my_tasks(turn: Turn, command: Command) -> None:  # noqa: ARG001 - the word alone
+    """The first page of the list."""
+    _page(turn, 0)
+
+
+def more(turn: Turn, command: Command) -> None:  # noqa: ARG001 - the word alone
+    """The next page of the list that was shown last."""
+    asked = turn.talk.asked if turn.talk else None
+    shown = int(asked.partition(":")[2] or 0) if asked and asked.startswith("tasks") else 0
+    _page(turn, shown + LONGEST_LIST if asked else 0)
+
+
+def _page(turn: Turn, start: int) -> None:
+    person = _somebody(turn)
+    waiting = tasks.told_and_open(turn.session, person.id)
+    held = tasks.live_of_person(turn.session, person.id)
+    every = sorted(dict.fromkeys([*waiting, *held]), key=lambda task: (-task.urgency, task.due_at, task.id))
+    if not every:
+        turn.say("tasks/none")
+        return
+    show_tasks(turn, every[start : start + LONGEST_LIST], "tasks/list", left=max(0, len(every) - start - LONGEST_LIST))
+    show(turn, f"tasks:{start}")
+
+
+def show_tasks(turn: Turn, some: Sequence[Task], name: str, left: int = 0) -> None:
+    """Say a list of tasks, urgent ones first, then by place; each keeps its number for seven days."""
+    contact = turn.talk.contact_id if turn.talk else 0
+    until = turn.now + timedelta(days=turn.policy.shown_number_days)
+    rows = []
+    for task in some:
+        number = tasks.number_for(turn.session, contact, "task", task.id, turn.now, until)
+        place = alarms.place_of(turn, task.area_id) if task.urgency == alarms.ORDINARY else ""
+        rows.append((-task.urgency, place, number, turn.kinds[task.kind].line(turn, task)))
+    ordered = sorted(rows, key=lambda row: row[:2])
+    groups = [
+        {"place": key[1], "urgent": key[0] != 0, "lines": [{"number": row[2], "text": row[3]} for row in group]}
+        for key, group in groupby(ordered, key=lambda row: (row[0], row[1]))
+    ]
+    turn.say(name, groups=groups, left=left, total=len(some) + left)
+    show(turn, "tasks:0")
+
+
+def task_of_number(turn: Turn, number: int) -> Task:
+    """The live task this person was shown under a number."""
+    contact = turn.talk.contact_id if turn.talk else 0
+    meant = tasks.shown_as(turn.session, contact, number, turn.now)
+    if meant is None or meant[0] != "task":
+        raise Refused("tasks/unknown_number", number=number)
+    task = turn.session.get_one(Task, meant[1])
+    if task.state not in LIVE:
+        holder = alarms.name_of(turn, task.person_id)
+        raise Refused("tasks/ended", number=number, holder=holder)
+    return task
+
+
+def _somebody(turn: Turn) -> Person:
+    if turn.person is None:
+        raise Refused("tasks/only_staff")
+    return turn.person
+
+
+COMMANDS = {"my_tasks": my_tasks, "more": more}

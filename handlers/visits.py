@@ -1,0 +1,227 @@
+"""Recording visits by chat: 记录, the tasks that ask for them, and the questions; everything fine is one tap."""
+
+from datetime import date
+from typing import Any
+
+from handlers import children, pairs, reports, rounds
+from handlers import visit_ladder as ladder
+from handlers.conversation import Flow, close
+from handlers.kinds import TaskKind
+from handlers.message import Message
+from handlers.questions import Choice, Words
+from handlers.turn import Refused, Turn
+from handlers.understanding import understand
+from handlers.visit_filing import TOPICS, Filed, Told, alarming, answered_by_another, file, speaker, task_for, topics_of
+from handlers.visit_questions import Opening, Other, PastDay, Topic, Which, child_of_number, choice
+from handlers.visit_words import Spoken
+from handlers.workdays import at, local_day
+from messages import Command, label
+from storage.children import Child
+from storage.tasks import LIVE, Task
+from storage.visits import CONTACT
+
+_OUTCOMES = {"all_fine": "all_fine", "not_met": "not_met", "phone_contact": "phone"}
+"""Commands that say how it went → code of [visit_opening]."""
+_WORTH_KEEPING = 5
+"""Words from this length on that answer nothing are kept with the visit."""
+
+
+def _words(topic: str) -> Words:
+    return Words(when=lambda flow: flow.answers.get(topic) in {"worry", "problem"})
+
+
+class Visit(Flow, name="visits"):
+    """One visit: which child, how it went, the topics of this person's side, a sentence for anything not fine."""
+
+    child = Which(when=lambda flow: "child" not in flow.about, skippable=False)
+    day = PastDay(when=lambda flow: flow.about.get("earlier", False), skippable=False)
+    kind = Opening()
+    why = Choice("visit_why", when=lambda flow: flow.answers.get("kind") == "not_met")
+    guardianship = Topic("guardianship")
+    guardianship_words = _words("guardianship")
+    study = Topic("study")
+    study_words = _words("study")
+    body_and_mind = Topic("body_and_mind")
+    body_and_mind_words = _words("body_and_mind")
+    other = Other()
+
+    def asks_about(self, topic: str) -> bool:
+        """Whether a topic is this person's to be asked about, or was added by them."""
+        met = self.answers.get("kind") in CONTACT
+        return met and (topic in self.about["topics"] or self.answers.get("other") == topic)
+
+    def may_add(self) -> bool:
+        """Once something is not fine and every topic was asked, the other side's topic may be added."""
+        asked = self.about.get("topics", TOPICS)
+        told = [self.answers.get(topic) for topic in asked]
+        return len(asked) < len(TOPICS) and None not in told and bool({"worry", "problem"} & set(told))
+
+    def values(self, turn: Turn) -> dict[str, Any]:
+        """Which child, on which day when not today, and how many more there are to choose from."""
+        child = turn.session.get(Child, self.about["child"]) if "child" in self.about else None
+        day = self.about.get("day")
+        left = Which.left(type(self).questions["child"], turn, self) if child is None else 0  # type: ignore[arg-type]  # it is one
+        return {
+            "who": children.line(turn, child) if child else "",
+            "on": at(date.fromisoformat(day), turn.policy.prompts_from) if day else None, "left": left,
+        }  # fmt: skip
+
+    def hear(self, turn: Turn, message: Message, command: Command | None) -> None:
+        """记录-like words with a number are about that number, not an answer; 更多 turns the page of children."""
+        if command and command.word in _OUTCOMES and command.numbers:
+            close(turn)
+            COMMANDS[command.word](turn, command)
+        elif command and command.word == "more" and self.next() == "child":
+            self.about["page"] = int(self.about.get("page", 0)) + 1
+            self.asked.pop("child", None)
+            self.put(turn, "child")
+        else:
+            super().hear(turn, message, command)
+
+    def answered(self, turn: Turn, question: str) -> None:
+        """Turn short cuts into answers."""
+        given = self.answers[question]
+        if question == "child":
+            self.about_child(turn, turn.session.get_one(Child, given))
+        elif question == "day":
+            self.on_day(given)
+        elif question == "kind":
+            self._opened(given)
+        elif given == "all_fine":
+            self.answers |= dict.fromkeys(self.about["topics"], "fine")
+        self.keep(turn)
+
+    def _opened(self, given: str) -> None:
+        if given == "all_fine":
+            self.answers |= {"kind": "seen"} | dict.fromkeys(self.about["topics"], "fine")
+        elif given == "earlier":
+            self.about["earlier"] = True
+            self._ask_kind_again()
+        elif given not in {*CONTACT, "not_met"}:
+            self.on_day(given)
+            self._ask_kind_again()
+
+    def _ask_kind_again(self) -> None:
+        del self.answers["kind"]
+        self.asked.pop("kind", None)
+
+    def on_day(self, day: str) -> None:
+        """It happened on this day (ISO)."""
+        self.about |= {"day": day, "earlier": False}
+
+    def about_child(self, turn: Turn, child: Child) -> None:
+        """It is about this child; what was said beforehand now counts."""
+        task = task_for(turn, child)
+        self.about |= {"child": child.id, "task": task.id if task else None, "topics": list(topics_of(turn, child))}
+        if "kind" in self.about:
+            self.answers["kind"] = self.about.pop("kind")
+            self._opened(self.answers["kind"])
+
+    def unread(self, turn: Turn, question: str) -> None:
+        """Words that answer nothing are kept with the visit; words of danger open the report at once."""
+        words = turn.message.text if turn.message and turn.message.kind == "text" else None
+        if words is None or len(words) < _WORTH_KEEPING:
+            turn.say("common/unclear" if words else "visits/words_only")
+        elif understand(words, next(iter(turn.roles), None)).urgency in {"immediate_danger", "urgent"}:
+            self._report(turn, words)
+            return
+        else:
+            self.about["words"] = "\n".join(filter(None, (self.about.get("words"), words)))
+            turn.say("visits/words_kept")
+        self.put(turn, question)
+
+    def _report(self, turn: Turn, words: str) -> None:
+        close(turn)
+        turn.say("visits/report_first")
+        if "child" in self.about:
+            reports.open_from_visit(turn, self.about["child"], words)
+        elif turn.message is not None:
+            reports.first_words(turn, turn.message)
+
+    def finish(self, turn: Turn) -> None:
+        """File it; a problem in a red place goes on as a report, else the next child named has its turn."""
+        if self.answers.get("kind") is None or "child" not in self.about:
+            turn.say("visits/not_filed")
+            return
+        child, told = turn.session.get_one(Child, self.about["child"]), self._told(turn)
+        other = answered_by_another(turn, self.about.get("task"))
+        filed = file(turn, child, told)
+        say_filed(turn, filed)
+        if other is not None and not filed.repeated:
+            turn.say("visits/by_another", on=at(other.happened_on, turn.policy.prompts_from))
+        words = None if filed.repeated else alarming(turn, told)
+        if words is not None:
+            reports.open_from_visit(turn, child.id, words)
+        elif self.about.get("then"):
+            begin(turn, Spoken(tuple(self.about["then"])))
+
+    def _told(self, turn: Turn) -> Told:
+        day = date.fromisoformat(self.about["day"]) if self.about.get("day") else local_day(turn.now)
+        answers = {topic: self.answers[topic] for topic in TOPICS if self.answers.get(topic)}
+        notes = {topic: said for topic in TOPICS if (said := self.answers.get(f"{topic}_words"))}
+        extra = {"why": self.answers.get("why"), "words": self.about.get("words")}
+        return Told(str(self.answers["kind"]), day, answers, notes | {key: said for key, said in extra.items() if said})
+
+
+def say_filed(turn: Turn, filed: Filed) -> None:
+    """What became of a visit, in a line or two."""
+    turn.say("visits/already" if filed.repeated else "visits/filed", **filed.values(turn))
+
+
+def record(turn: Turn, command: Command) -> None:
+    """记录 [numbers] [how it went] [when]."""
+    begin(turn, Spoken.of(turn, command))
+
+
+def _outcome(turn: Turn, command: Command) -> None:
+    """全部正常, 没见到, 电话联系, each with or without numbers."""
+    begin(turn, Spoken(command.numbers, _OUTCOMES[command.word]))
+
+
+def begin(turn: Turn, spoken: Spoken) -> None:
+    """Ask what is not said yet. Several children that are all fine are confirmed once, others come one by one."""
+    person = speaker(turn)
+    named = [_named(turn, number) for number in dict.fromkeys(spoken.numbers)]
+    if not named and not pairs.followed(turn, person.id):
+        raise Refused("visits/nobody")
+    if spoken.outcome == "all_fine" and len(named) > 1:
+        rounds.Round.start(turn, children=[child.id for child in named], day=spoken.day)
+        return
+    flow = Visit(about={"kind": spoken.outcome} if spoken.outcome else {})
+    if spoken.day:
+        flow.on_day(spoken.day)
+    if named:
+        flow.about_child(turn, named[0])
+        flow.about["then"] = list(spoken.numbers[1:])
+    flow.advance(turn)
+
+
+def _named(turn: Turn, number: int) -> Child:
+    child = child_of_number(turn, number)
+    if child is None:
+        raise Refused("visits/unknown_number", number=number)
+    return child
+
+
+def pick(turn: Turn, task: Task) -> None:
+    """A visit was picked from 我的任务."""
+    flow = Visit()
+    flow.about_child(turn, turn.session.get_one(Child, task.subject_id))
+    flow.advance(turn)
+
+
+def line(turn: Turn, task: Task) -> str:
+    """How a visit reads in 我的任务."""
+    who = choice(turn, turn.session.get_one(Child, task.subject_id), task if task.state in LIVE else None)
+    return f"{label('task_kind', task.kind)} {who}"
+
+
+COMMANDS = {
+    "record": record,
+    "all_fine": _outcome,
+    "not_met": _outcome,
+    "phone_contact": _outcome,
+    "postpone": rounds.postpone,
+}
+TASKS = {"visit": TaskKind(due=ladder.look, line=line, pick=pick)}
+FLOWS: tuple[type[Flow], ...] = (Visit, rounds.Round, rounds.Postpone)

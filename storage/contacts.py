@@ -1,0 +1,189 @@
+"""WeChat identities and the talk with each: windows, the open flow, what was last asked.
+
+A contact can be erased when somebody unfollows; the person and the case records stay. The conversation row is
+the hot path: one select and one upsert per message, statements built once at import.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, ForeignKey, SmallInteger, String, bindparam, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from storage import sealing
+from storage.database import Base, Id, Sealed, SealedJson, is_sqlite
+
+
+class Contact(Base):
+    """A WeChat identity: erasable, bound to at most one person."""
+
+    __tablename__ = "contact"
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    openid: Mapped[str | None] = mapped_column(Sealed("contact.openid"))
+    openid_index: Mapped[bytes | None] = mapped_column(unique=True)
+    person_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"), index=True)
+    followed_at: Mapped[datetime | None]
+    erased_at: Mapped[datetime | None]
+    unreachable_since: Mapped[datetime | None]
+    """Set when the platform says that this person cannot be reached; cleared by the next message."""
+    bind_tries: Mapped[int] = mapped_column(SmallInteger, default=0)
+    bind_blocked_until: Mapped[datetime | None]
+    receipt_tries: Mapped[int] = mapped_column(SmallInteger, default=0)
+    receipt_tries_from: Mapped[datetime | None]
+    tag: Mapped[str | None] = mapped_column(String(30))
+    """The menu tag the platform was last told."""
+
+
+class Conversation(Base):
+    """Where the talk with a contact stands."""
+
+    __tablename__ = "conversation"
+
+    contact_id: Mapped[int] = mapped_column(ForeignKey("contact.id"), primary_key=True, autoincrement=False)
+    heard_at: Mapped[datetime]
+    window_until: Mapped[datetime | None]
+    window_left: Mapped[int] = mapped_column(SmallInteger, default=0)
+    short_until: Mapped[datetime | None]
+    short_left: Mapped[int] = mapped_column(SmallInteger, default=0)
+    pushed_at: Mapped[datetime | None]
+    """When something other than an answer was last pushed to this phone."""
+    flow: Mapped[str | None] = mapped_column(String(30))
+    answers: Mapped[dict[str, Any] | None] = mapped_column(SealedJson("conversation.answers"))
+    asked: Mapped[str | None] = mapped_column(String(40))
+    asked_at: Mapped[datetime | None]
+    quiet_at: Mapped[datetime | None] = mapped_column(index=True)
+    """When an unanswered burst of messages gets its one reply."""
+
+
+@dataclass(slots=True)
+class Talk:
+    """What one turn knows of a contact and its conversation; the conversation's part is written back."""
+
+    contact_id: int
+    openid: str
+    person_id: int | None
+    heard_at: datetime
+    window_until: datetime | None = None
+    window_left: int = 0
+    short_until: datetime | None = None
+    short_left: int = 0
+    pushed_at: datetime | None = None
+    flow: str | None = None
+    answers: dict[str, Any] = field(default_factory=dict)
+    asked: str | None = None
+    asked_at: datetime | None = None
+    quiet_at: datetime | None = None
+    before: datetime | None = None
+    """When this contact was heard before this turn; None for the first time."""
+
+
+_C, _V = Contact.__table__, Conversation.__table__
+_KEPT = (
+    "heard_at", "window_until", "window_left", "short_until", "short_left", "pushed_at",
+    "flow", "answers", "asked", "asked_at", "quiet_at",
+)  # fmt: skip
+_COLUMNS = [_C.c.id, _C.c.person_id, _C.c.unreachable_since, *(_V.c[name] for name in _KEPT)]
+_FIND = select(*_COLUMNS).select_from(_C.outerjoin(_V)).where(_C.c.openid_index == bindparam("index"))
+_FIND_LOCKED = _FIND.with_for_update(of=_C)
+_BY_ID = select(*_COLUMNS, _C.c.openid).select_from(_C.outerjoin(_V)).where(_C.c.id == bindparam("id"))
+_BY_ID_LOCKED = _BY_ID.with_for_update(of=_C)
+_NEW = insert(_C).returning(_C.c.id)
+_REACHED = update(_C).where(_C.c.id == bindparam("b_id")).values(unreachable_since=None)
+
+
+def _keep(dialect: Any) -> Any:  # noqa: ANN401 - the two dialects' inserts share no base with on_conflict
+    statement = dialect.insert(_V)
+    return statement.on_conflict_do_update(
+        index_elements=[_V.c.contact_id], set_={name: statement.excluded[name] for name in _KEPT}
+    )
+
+
+_KEEP_SQLITE, _KEEP_POSTGRESQL = _keep(sqlite), _keep(postgresql)
+
+
+def openid_index(openid: str) -> bytes:
+    """The blind index of an openid."""
+    return sealing.ring().index("openid", openid)
+
+
+def hear(connection: Connection, openid: str, now: datetime) -> Talk:
+    """The talk with this openid, made if it is new (one select; one insert more for a new contact)."""
+    index = openid_index(openid)
+    row = connection.execute(_FIND if is_sqlite(connection) else _FIND_LOCKED, {"index": index}).mappings().first()
+    if row is None:
+        number = connection.execute(_NEW, {"openid": openid, "openid_index": index, "followed_at": now}).scalar_one()
+        return Talk(number, openid, None, now)
+    if row["unreachable_since"] is not None:
+        connection.execute(_REACHED, {"b_id": row["id"]})
+    return _talk(row, openid, now)
+
+
+def talk_with(connection: Connection, contact_id: int, now: datetime, *, lock: bool = False) -> Talk | None:
+    """The talk with a known contact; None when it was erased. `lock` keeps other turns of this person waiting."""
+    row = connection.execute(_BY_ID_LOCKED if lock else _BY_ID, {"id": contact_id}).mappings().first()
+    return _talk(row, row["openid"], now) if row and row["openid"] else None
+
+
+def _talk(row: Mapping[str, Any], openid: str, now: datetime) -> Talk:
+    if row["heard_at"] is None:
+        return Talk(row["id"], openid, row["person_id"], now)
+    kept = {name: row[name] for name in _KEPT}
+    kept["answers"] = kept["answers"] or {}
+    return Talk(row["id"], openid, row["person_id"], **kept, before=row["heard_at"])
+
+
+def keep(connection: Connection, talk: Talk) -> None:
+    """Write the conversation back (one upsert)."""
+    values = {name: getattr(talk, name) for name in _KEPT}
+    values["answers"] = values["answers"] or None
+    connection.execute(
+        _KEEP_SQLITE if is_sqlite(connection) else _KEEP_POSTGRESQL, {"contact_id": talk.contact_id, **values}
+    )
+
+
+_SHUT = update(_V).where(_V.c.contact_id == bindparam("b_contact_id")).values(window_left=0, short_left=0)
+_UNREACHABLE = (
+    update(_C)
+    .where(_C.c.id == bindparam("b_id"), _C.c.unreachable_since.is_(None))
+    .values(unreachable_since=bindparam("now"))
+)
+_ERASE = update(_C).where(_C.c.id == bindparam("b_id")).values(
+    openid=None, openid_index=None, person_id=None, erased_at=bindparam("now")
+)
+
+
+def shut_windows(connection: Connection, contact_id: int) -> None:
+    """Both windows are shut until the person acts again."""
+    connection.execute(_SHUT, {"b_contact_id": contact_id})
+
+
+def unreachable(connection: Connection, contact_id: int, now: datetime) -> None:
+    """The platform says that this contact cannot be reached; the next message from it clears the mark."""
+    connection.execute(_UNREACHABLE, {"b_id": contact_id, "now": now})
+
+
+def erase(connection: Connection, contact_id: int, now: datetime) -> None:
+    """Forget the WeChat identity (the platform demands it on unfollow); case records stay."""
+    connection.execute(_ERASE, {"b_id": contact_id, "now": now})
+
+
+def may_try_receipt(session: Session, contact_id: int, now: datetime, period: timedelta, most: int) -> bool:
+    """Count a look-up by receipt; False when this contact had too many within the period."""
+    contact = session.get_one(Contact, contact_id)
+    if contact.receipt_tries_from is None or now - contact.receipt_tries_from > period:
+        contact.receipt_tries_from, contact.receipt_tries = now, 0
+    contact.receipt_tries += 1
+    return contact.receipt_tries <= most
+
+
+_PERSON = select(_C.c.person_id).where(_C.c.id == bindparam("id"))
+
+
+def person_of(connection: Connection, contact_id: int) -> int | None:
+    """The person bound to a contact."""
+    found: int | None = connection.execute(_PERSON, {"id": contact_id}).scalar()
+    return found

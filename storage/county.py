@@ -1,0 +1,50 @@
+"""What the county decided and what the processes share: versions of its rules, and a few single facts."""
+
+from datetime import datetime
+
+from sqlalchemy import Connection, String, Text, delete, insert, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from storage.database import Base, Id
+
+
+class PolicyVersion(Base):
+    """The county's rules as they were from a moment on; records name the version they were made under."""
+
+    __tablename__ = "policy_version"
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    rules: Mapped[str] = mapped_column(Text)
+    since: Mapped[datetime]
+
+
+class Fact(Base):
+    """One shared fact by name, e.g. the moved clock's offset in seconds."""
+
+    __tablename__ = "fact"
+
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    value: Mapped[str] = mapped_column(String(200))
+
+
+_F, _P = Fact.__table__, PolicyVersion.__table__
+
+
+def fact(connection: Connection, name: str) -> str | None:
+    """The value of a shared fact."""
+    value: str | None = connection.execute(select(_F.c.value).where(_F.c.name == name)).scalar()
+    return value
+
+
+def set_fact(connection: Connection, name: str, value: str) -> None:
+    """Set a shared fact."""
+    connection.execute(delete(_F).where(_F.c.name == name))
+    connection.execute(insert(_F), {"name": name, "value": value})
+
+
+def policy_version(connection: Connection, rules: str, now: datetime) -> int:
+    """The version number of these rules: the newest when unchanged, else a new one."""
+    newest = connection.execute(select(_P.c.id, _P.c.rules).order_by(_P.c.id.desc()).limit(1)).first()
+    if newest and newest.rules == rules:
+        return int(newest.id)
+    return int(connection.execute(insert(_P).returning(_P.c.id), {"rules": rules, "since": now}).scalar_one())

@@ -1,0 +1,165 @@
+"""The base of all tables: column types, naming, and engines with the settings durability needs."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    DateTime,
+    Dialect,
+    Engine,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    TypeDecorator,
+    create_engine,
+    event,
+)
+from sqlalchemy.engine import make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from storage import sealing
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+Id = BigInteger().with_variant(Integer, "sqlite")
+"""Row ids: SQLite counts up by itself only on INTEGER."""
+
+BUSY_MILLISECONDS = 10_000
+
+
+class Utc(TypeDecorator[datetime]):
+    """An aware datetime, kept in UTC; a naive one is refused at the door."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """To the database; SQLite keeps no zone, so the UTC value goes in naive."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a naive datetime cannot be kept")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """From the database."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class _SealedBytes(TypeDecorator[Any]):
+    """What all sealed columns share: `place` is `table.column`, the associated data of the seal."""
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def __init__(self, place: str) -> None:
+        super().__init__()
+        self.place = place
+
+    def pack(self, value: Any) -> bytes:  # noqa: ANN401 - each kind narrows it
+        """The plain bytes of a value."""
+        return bytes(value)
+
+    def unpack(self, plain: bytes) -> Any:  # noqa: ANN401 - each kind narrows it
+        """The value of plain bytes."""
+        return plain
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> bytes | None:  # noqa: ANN401, ARG002
+        """Seal on the way in."""
+        return None if value is None else sealing.ring().seal(self.place, self.pack(value))
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:  # noqa: ANN401, ARG002
+        """Open on the way out."""
+        return None if value is None else self.unpack(sealing.ring().open(self.place, bytes(value)))
+
+
+class SealedBytes(_SealedBytes):
+    """Sealed raw bytes (media)."""
+
+    cache_ok = True  # SQLAlchemy asks each class itself
+
+
+class Sealed(_SealedBytes):
+    """Sealed text."""
+
+    cache_ok = True  # SQLAlchemy asks each class itself
+
+    def pack(self, value: str) -> bytes:
+        """UTF-8; a lone surrogate from a broken client must not stop a report."""
+        return value.encode("utf-8", "surrogatepass")
+
+    def unpack(self, plain: bytes) -> str:
+        """The text."""
+        return plain.decode("utf-8", "surrogatepass")
+
+
+class SealedJson(_SealedBytes):
+    """Sealed JSON: assign a new dict or list, in-place changes are not noticed."""
+
+    cache_ok = True  # SQLAlchemy asks each class itself
+
+    def pack(self, value: Any) -> bytes:  # noqa: ANN401
+        """Compact JSON."""
+        return json.dumps(value, ensure_ascii=True, separators=(",", ":")).encode()
+
+    def unpack(self, plain: bytes) -> Any:  # noqa: ANN401
+        """The parsed value."""
+        return json.loads(plain)
+
+
+class Base(DeclarativeBase):
+    """All tables."""
+
+    metadata = MetaData(naming_convention=NAMING)
+    __table__: ClassVar[Table]  # narrower than SQLAlchemy's: every row of ours is a plain table
+    type_annotation_map: ClassVar[dict[Any, Any]] = {datetime: Utc(), bytes: LargeBinary()}
+
+
+def connect(url: str, *, read_only: bool = False) -> Engine:
+    """An engine with the settings durability needs; the caller opens and closes its connections.
+
+    SQLite: WAL, every commit on the disk, writers take the lock at BEGIN (ecosystem.md finding 3).
+    """
+    if make_url(url).get_backend_name() != "sqlite":
+        return create_engine(url, pool_size=8, max_overflow=8, pool_pre_ping=True)
+    engine = create_engine(url, connect_args={"check_same_thread": False})
+
+    def on_connect(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
+        connection.isolation_level = None  # type: ignore[attr-defined]  # we say BEGIN ourselves
+        cursor = connection.cursor()
+        for pragma in (
+            f"busy_timeout={BUSY_MILLISECONDS}",
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            *(["query_only=ON"] if read_only else []),
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    def on_begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+    event.listen(engine, "connect", on_connect)
+    event.listen(engine, "begin", on_begin)
+    return engine
+
+
+def is_sqlite(connection: Connection) -> bool:
+    """Whether the statements run on SQLite (for the few that differ)."""
+    return connection.dialect.name == "sqlite"

@@ -1,0 +1,126 @@
+"""The inbox: every message as it came, kept before it is answered, and where its turn stands.
+
+Hot path: claiming a message is one insert. A row is inserted as `done` inside the turn's own transaction, so a
+turn that fails or dies leaves no `done` row behind.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, ForeignKey, Index, SmallInteger, String, bindparam, select, text, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Mapped, mapped_column
+
+from storage import sealing
+from storage.database import Base, Id, SealedJson, is_sqlite
+
+
+class InboxState(StrEnum):
+    """`waiting`: kept, its turn has not run; `failed`: tried, will be again; `parked`: an operator must look."""
+
+    WAITING = "waiting"
+    DONE = "done"
+    FAILED = "failed"
+    PARKED = "parked"
+
+
+class Inbox(Base):
+    """One message or event, sealed byte for byte."""
+
+    __tablename__ = "inbox"
+    __table_args__ = (
+        Index("ix_inbox_due", "next_at", sqlite_where=text("next_at IS NOT NULL"), postgresql_where=text("next_at IS NOT NULL")),
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    key: Mapped[bytes] = mapped_column(unique=True)
+    contact_id: Mapped[int] = mapped_column(ForeignKey("contact.id"), index=True)
+    received_at: Mapped[datetime]
+    message: Mapped[dict[str, Any]] = mapped_column(SealedJson("inbox.message"))
+    """The fields of `Inbound`, the decrypted XML text among them."""
+    state: Mapped[str] = mapped_column(String(10))
+    attempts: Mapped[int] = mapped_column(SmallInteger, default=0)
+    next_at: Mapped[datetime | None]
+    error: Mapped[str | None] = mapped_column(String(200))
+    """Kind and place of the last failure, never its text."""
+
+
+_I = Inbox.__table__
+
+
+def _claim(dialect: Any) -> Any:  # noqa: ANN401 - the two dialects' inserts share no base with on_conflict
+    return dialect.insert(_I).on_conflict_do_nothing(index_elements=[_I.c.key]).returning(_I.c.id)
+
+
+_CLAIM_SQLITE, _CLAIM_POSTGRESQL = _claim(sqlite), _claim(postgresql)
+_FIND = select(_I.c.id, _I.c.state, _I.c.attempts).where(_I.c.key == bindparam("key")).with_for_update()
+_DUE = (
+    select(_I.c.id, _I.c.contact_id, _I.c.attempts, _I.c.received_at, _I.c.message)
+    .where(_I.c.next_at <= bindparam("now"))
+    .order_by(_I.c.next_at, _I.c.id)
+    .limit(bindparam("limit"))
+    .with_for_update(skip_locked=True)
+)
+_SET = update(_I).where(_I.c.id == bindparam("b_id"))
+_SETTLE = _SET.values(
+    state=bindparam("state"), attempts=bindparam("attempts"), next_at=bindparam("next_at"), error=bindparam("error")
+)
+
+
+def key_of(identity: str) -> bytes:
+    """The unique key of a message: a blind index of its identity (design 3.2)."""
+    return sealing.ring().index("inbox", identity)
+
+
+def claim(
+    connection: Connection,
+    key: bytes,
+    contact_id: int,
+    received_at: datetime,
+    message: dict[str, Any],
+    state: InboxState = InboxState.DONE,
+    next_at: datetime | None = None,
+) -> int | None:
+    """Insert the message; its id, or None when it is already there."""
+    values = {
+        "key": key, "contact_id": contact_id, "received_at": received_at, "message": message,
+        "state": state, "attempts": 0, "next_at": next_at, "error": None,
+    }  # fmt: skip
+    statement = _CLAIM_SQLITE if is_sqlite(connection) else _CLAIM_POSTGRESQL
+    number: int | None = connection.execute(statement, values).scalar()
+    return number
+
+
+def find(connection: Connection, key: bytes) -> tuple[int, InboxState, int] | None:
+    """Id, state and attempts of a message that is already there, locked for this transaction."""
+    row = connection.execute(_FIND, {"key": key}).first()
+    return (row.id, InboxState(row.state), row.attempts) if row else None
+
+
+def due(connection: Connection, now: datetime, limit: int) -> list[Any]:
+    """Messages whose turn has to be run (again): id, contact_id, attempts, received_at, message."""
+    return list(connection.execute(_DUE, {"now": now, "limit": limit}))
+
+
+def settle(
+    connection: Connection,
+    inbox_id: int,
+    state: InboxState,
+    *,
+    attempts: int,
+    next_at: datetime | None = None,
+    error: str | None = None,
+) -> None:
+    """Record where the message's turn stands."""
+    connection.execute(
+        _SETTLE, {"b_id": inbox_id, "state": state, "attempts": attempts, "next_at": next_at, "error": error}
+    )
+
+
+def unpark(connection: Connection, inbox_id: int | None, now: datetime) -> int:
+    """Make parked messages due again: one, or all; how many."""
+    again = update(_I).where(_I.c.state == InboxState.PARKED).values(state=InboxState.FAILED, attempts=0, next_at=now)
+    if inbox_id is not None:
+        again = again.where(_I.c.id == inbox_id)
+    return connection.execute(again).rowcount

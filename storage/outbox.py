@@ -1,0 +1,221 @@
+"""The outbox: every message we say, passive replies included, from the moment the turn commits.
+
+A row is written in the turn's own transaction; the sender claims it with a lease, sends outside any transaction
+and records the outcome. Words are kept as they were said.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, ForeignKey, Index, SmallInteger, String, and_, bindparam, insert, or_, select, text, update
+from sqlalchemy.orm import Mapped, mapped_column
+
+from storage.database import Base, Id, SealedJson
+
+
+class OutboxState(StrEnum):
+    """The life of one message; the last five are final, `unknown` and `undeliverable` are listed for people."""
+
+    PASSIVE = "passive"
+    HANDED = "handed"
+    QUEUED = "queued"
+    SENDING = "sending"
+    ACCEPTED = "accepted"
+    DELIVERED = "delivered"
+    ANSWERED = "answered"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+    UNDELIVERABLE = "undeliverable"
+    CANCELLED = "cancelled"
+
+
+class OutboxKind(StrEnum):
+    """Why a message is sent, which decides how long it may wait and what a lost outcome means (design 3)."""
+
+    REPLY = "reply"
+    ALARM = "alarm"
+    PROMPT = "prompt"
+    NOTICE = "notice"
+    DIGEST = "digest"
+
+
+class Outbox(Base):
+    """One message to one WeChat contact."""
+
+    __tablename__ = "outbox"
+    __table_args__ = (
+        Index("ix_outbox_due", "next_at", sqlite_where=text("next_at IS NOT NULL"), postgresql_where=text("next_at IS NOT NULL")),
+        Index("ix_outbox_erase", "erase_at", sqlite_where=text("erase_at IS NOT NULL"), postgresql_where=text("erase_at IS NOT NULL")),
+        Index("ix_outbox_contact_state", "contact_id", "state"),
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    contact_id: Mapped[int] = mapped_column(ForeignKey("contact.id"))
+    inbox_id: Mapped[int | None] = mapped_column(ForeignKey("inbox.id"), unique=True)
+    """The message this is the passive reply to."""
+    kind: Mapped[str] = mapped_column(String(10))
+    state: Mapped[str] = mapped_column(String(13))
+    content: Mapped[dict[str, Any] | None] = mapped_column(SealedJson("outbox.content"))
+    """`text`, and for cards `card`: purpose, values, path. None once erased."""
+    created_at: Mapped[datetime]
+    next_at: Mapped[datetime | None]
+    """When the sender looks at it; None when nothing is left to do."""
+    attempts: Mapped[int] = mapped_column(SmallInteger, default=0)
+    channel: Mapped[str | None] = mapped_column(String(10))
+    code: Mapped[int | None]
+    """The platform's last error code."""
+    job_id: Mapped[str | None] = mapped_column(String(40), index=True)
+    """The platform's id of a template message, by which its delivery is reported."""
+    settled_at: Mapped[datetime | None]
+    erase_at: Mapped[datetime | None]
+    """When the content goes because it holds a receipt (24 h)."""
+
+
+_O = Outbox.__table__
+_EARLIER = _O.alias("earlier")
+_NEW = insert(_O).returning(_O.c.id)
+_STORED = select(_O.c.id, _O.c.state, _O.c.content, _O.c.created_at).where(_O.c.inbox_id == bindparam("inbox_id"))
+_HANDED = (
+    update(_O)
+    .where(_O.c.id == bindparam("b_id"), _O.c.state == OutboxState.PASSIVE)
+    .values(state=OutboxState.HANDED, next_at=None, settled_at=bindparam("now"), channel="passive")
+)
+_WAITING = (OutboxState.QUEUED, OutboxState.PASSIVE, OutboxState.SENDING)
+# Order per contact: a row waits for every earlier one that is still under way; alarms wait for nobody.
+_CLAIMABLE = (
+    select(_O.c.id, _O.c.contact_id, _O.c.kind, _O.c.state, _O.c.content, _O.c.attempts, _O.c.created_at)
+    .where(
+        _O.c.next_at <= bindparam("now"),
+        or_(
+            _O.c.kind == OutboxKind.ALARM,
+            ~select(_EARLIER.c.id)
+            .where(
+                _EARLIER.c.contact_id == _O.c.contact_id,
+                _EARLIER.c.id < _O.c.id,
+                or_(
+                    _EARLIER.c.state == OutboxState.SENDING,
+                    and_(_EARLIER.c.state == OutboxState.QUEUED, _EARLIER.c.next_at <= bindparam("now")),
+                ),
+            )
+            .exists(),
+        ),
+    )
+    .order_by(_O.c.next_at, _O.c.id)
+    .limit(bindparam("limit"))
+    .with_for_update(skip_locked=True)
+)
+_LEASE = update(_O).where(_O.c.id == bindparam("b_id")).values(
+    state=OutboxState.SENDING, next_at=bindparam("until"), attempts=_O.c.attempts + 1
+)
+_SETTLE = update(_O).where(_O.c.id == bindparam("b_id")).values(
+    state=bindparam("new_state"), next_at=bindparam("next_at"), channel=bindparam("channel"), code=bindparam("code"),
+    job_id=bindparam("job_id"), settled_at=bindparam("settled_at"),
+)  # fmt: skip
+_REPORTED = (
+    update(_O)
+    .where(_O.c.job_id == bindparam("b_job_id"), _O.c.state.in_([OutboxState.ACCEPTED, OutboxState.SENDING]))
+    .values(state=bindparam("new_state"), settled_at=bindparam("now"))
+    .returning(_O.c.id, _O.c.contact_id, _O.c.kind)
+)
+_QUEUED_PROMPT = select(_O.c.id, _O.c.content).where(
+    _O.c.contact_id == bindparam("contact_id"), _O.c.kind == OutboxKind.PROMPT, _O.c.state == OutboxState.QUEUED
+)
+_REWRITE = update(_O).where(_O.c.id == bindparam("b_id")).values(content=bindparam("content"))
+_CANCEL = update(_O).where(_O.c.id == bindparam("b_id")).values(state=OutboxState.CANCELLED, next_at=None)
+_ERASE = update(_O).where(_O.c.erase_at <= bindparam("now"), _O.c.state.not_in(_WAITING)).values(content=None, erase_at=None)
+
+LEASE = timedelta(seconds=60)
+"""Longer than any call to the platform may take; a row whose sender died is taken up again after it."""
+
+
+def add(
+    connection: Connection,
+    *,
+    contact_id: int,
+    kind: OutboxKind,
+    state: OutboxState,
+    content: dict[str, Any],
+    now: datetime,
+    next_at: datetime | None,
+    inbox_id: int | None = None,
+    erase_at: datetime | None = None,
+) -> int:
+    """Keep a message to be said; its id."""
+    number: int = connection.execute(
+        _NEW,
+        {
+            "contact_id": contact_id, "inbox_id": inbox_id, "kind": kind, "state": state, "content": content,
+            "created_at": now, "next_at": next_at, "attempts": 0, "channel": None, "code": None, "job_id": None,
+            "settled_at": None, "erase_at": erase_at,
+        },
+    ).scalar_one()  # fmt: skip
+    return number
+
+
+def stored_reply(connection: Connection, inbox_id: int) -> Any | None:  # noqa: ANN401 - a row
+    """The passive reply to a message: id, state, content, created_at; None when nothing was said."""
+    return connection.execute(_STORED, {"inbox_id": inbox_id}).first()
+
+
+def mark_handed(connection: Connection, ids: Sequence[int], now: datetime) -> None:
+    """These passive replies were written to the platform."""
+    connection.execute(_HANDED, [{"b_id": one, "now": now} for one in ids])
+
+
+def claim(connection: Connection, now: datetime, limit: int) -> list[Any]:
+    """Lease up to `limit` due rows for sending: id, contact_id, kind, state (before), content, attempts, created_at.
+
+    A row found in state `sending` is one whose sender died: its outcome is not known.
+    """
+    rows = list(connection.execute(_CLAIMABLE, {"now": now, "limit": limit}))
+    if rows:
+        connection.execute(_LEASE, [{"b_id": row.id, "until": now + LEASE} for row in rows])
+    return rows
+
+
+def settle(
+    connection: Connection,
+    outbox_id: int,
+    state: OutboxState,
+    *,
+    now: datetime,
+    next_at: datetime | None = None,
+    channel: str | None = None,
+    code: int | None = None,
+    job_id: str | None = None,
+) -> None:
+    """Record the outcome of one try."""
+    connection.execute(
+        _SETTLE,
+        {
+            "b_id": outbox_id, "new_state": state, "next_at": next_at, "channel": channel, "code": code,
+            "job_id": job_id, "settled_at": None if next_at else now,
+        },
+    )  # fmt: skip
+
+
+def delivery_reported(connection: Connection, job_id: str, state: OutboxState, now: datetime) -> Any | None:  # noqa: ANN401
+    """The platform reported a template's fate: id, contact_id, kind of the row it concerns; None when unknown."""
+    return connection.execute(_REPORTED, {"b_job_id": job_id, "new_state": state, "now": now}).first()
+
+
+def queued_prompt(connection: Connection, contact_id: int) -> Any | None:  # noqa: ANN401
+    """The prompt that still waits for this contact (id, content), into which another one can be merged."""
+    return connection.execute(_QUEUED_PROMPT, {"contact_id": contact_id}).first()
+
+
+def rewrite(connection: Connection, outbox_id: int, content: dict[str, Any]) -> None:
+    """Change what a queued row says."""
+    connection.execute(_REWRITE, {"b_id": outbox_id, "content": content})
+
+
+def cancel(connection: Connection, outbox_id: int) -> None:
+    """A queued row need not be said any more."""
+    connection.execute(_CANCEL, {"b_id": outbox_id})
+
+
+def erase_due(connection: Connection, now: datetime) -> int:
+    """Erase contents that held a receipt and whose day is over; how many."""
+    return connection.execute(_ERASE, {"now": now}).rowcount

@@ -1,0 +1,167 @@
+"""People, their roles with dates, the duty roster, and invitations to bind a WeChat identity."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import ColumnElement, ForeignKey, Index, SmallInteger, String, and_, or_, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from storage import sealing
+from storage.areas import Area
+from storage.contacts import Contact
+from storage.database import Base, Id, Sealed
+
+_MOBILE_DIGITS = 11
+
+
+class Role(StrEnum):
+    """What a person is to the bot (domain.md 1.3); a citizen needs no row."""
+
+    MANDATED_REPORTER = "mandated_reporter"
+    CITIZEN = "citizen"
+    VILLAGE_CHILD_OFFICER = "village_child_officer"
+    TOWNSHIP_CHILD_SUPERVISOR = "township_child_supervisor"
+    COUNTY_SUPERVISOR = "county_supervisor"
+    AGENCY_LIAISON = "agency_liaison"
+    AUDITOR = "auditor"
+    CARE_PARTNER = "care_partner"
+
+
+STAFF = frozenset({Role.VILLAGE_CHILD_OFFICER, Role.TOWNSHIP_CHILD_SUPERVISOR, Role.COUNTY_SUPERVISOR, Role.AGENCY_LIAISON})
+
+
+class Person(Base):
+    """Somebody on the county's lists. The WeChat identity is apart, in `contact`."""
+
+    __tablename__ = "person"
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    name: Mapped[str] = mapped_column(Sealed("person.name"))
+    phone: Mapped[str | None] = mapped_column(Sealed("person.phone"))
+    phone_index: Mapped[bytes | None] = mapped_column(unique=True)
+    """Index of the normalised phone; a person is found again by it when a list is imported twice."""
+    area_id: Mapped[int | None] = mapped_column(ForeignKey("area.id"), index=True)
+    unit_id: Mapped[int | None] = mapped_column(ForeignKey("unit.id"), index=True)
+    stand_in_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
+    """Who acts when this person does not."""
+    prompt_hour: Mapped[int | None] = mapped_column(SmallInteger)
+    joined_at: Mapped[datetime]
+    left_at: Mapped[datetime | None]
+
+
+class PersonRole(Base):
+    """A role somebody holds for an area, with dates."""
+
+    __tablename__ = "person_role"
+    __table_args__ = (Index("ix_person_role_person", "person_id", "role"), Index("ix_person_role_area", "area_id", "role"))
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    person_id: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    role: Mapped[str] = mapped_column(String(30))
+    area_id: Mapped[int | None] = mapped_column(ForeignKey("area.id"))
+    since: Mapped[datetime]
+    until: Mapped[datetime | None]
+
+
+class Duty(Base):
+    """Who is on duty for an area, and who stands in; without an end it holds until replaced."""
+
+    __tablename__ = "duty"
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    area_id: Mapped[int] = mapped_column(ForeignKey("area.id"), index=True)
+    person_id: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    stand_in_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
+    since: Mapped[datetime]
+    until: Mapped[datetime | None]
+
+
+class Invite(Base):
+    """A one-time code or scene QR that binds a WeChat identity to a person."""
+
+    __tablename__ = "invite"
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    person_id: Mapped[int] = mapped_column(ForeignKey("person.id"), index=True)
+    code_index: Mapped[bytes] = mapped_column(unique=True)
+    made_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+
+
+def person_of(session: Session, person_id: int | None) -> Person | None:
+    """A person who has not left."""
+    person = session.get(Person, person_id) if person_id else None
+    return person if person and person.left_at is None else None
+
+
+def roles_of(session: Session, person_id: int, now: datetime) -> list[PersonRole]:
+    """The roles a person holds now."""
+    query = select(PersonRole).where(PersonRole.person_id == person_id, _holds(PersonRole, now))
+    return list(session.scalars(query.order_by(PersonRole.id)))
+
+
+def holders(session: Session, role: Role, area_ids: Iterable[int], now: datetime) -> list[Person]:
+    """Who holds a role in any of these areas now, in the order they joined."""
+    query = (
+        select(Person)
+        .join(PersonRole, PersonRole.person_id == Person.id)
+        .where(
+            PersonRole.role == role, PersonRole.area_id.in_(list(area_ids)), _holds(PersonRole, now), Person.left_at.is_(None)
+        )
+    )
+    return list(session.scalars(query.distinct().order_by(Person.id)))
+
+
+def duty_of(session: Session, area_id: int, now: datetime) -> Duty | None:
+    """The duty that counts now for exactly this area: the one begun last (one night's change beats the roster)."""
+    query = select(Duty).where(Duty.area_id == area_id, _holds(Duty, now)).order_by(Duty.since.desc(), Duty.id.desc())
+    return session.scalars(query.limit(1)).first()
+
+
+def reachable(session: Session, person_id: int | None) -> int | None:
+    """The contact by which this person can be reached now; None when there is none (it counts as nobody)."""
+    if person_id is None:
+        return None
+    query = (
+        select(Contact.id)
+        .join(Person, Person.id == Contact.person_id)
+        .where(
+            Contact.person_id == person_id, Contact.openid_index.is_not(None), Contact.unreachable_since.is_(None),
+            Person.left_at.is_(None),
+        )
+        .order_by(Contact.id.desc())
+    )  # fmt: skip
+    return session.scalars(query.limit(1)).first()
+
+
+def by_phone(session: Session, phone: str) -> Person | None:
+    """The person with this phone number (digits only)."""
+    return session.scalar(select(Person).where(Person.phone_index == phone_index(phone)))
+
+
+def phone_index(phone: str) -> bytes:
+    """The blind index of a phone number: digits only, without a leading 86 of the country."""
+    digits = "".join(character for character in phone if character.isdecimal())
+    return sealing.ring().index("phone", digits.removeprefix("86") if len(digits) > _MOBILE_DIGITS else digits)
+
+
+def invite_of(session: Session, code_index: bytes) -> Invite | None:
+    """The invitation with this code."""
+    return session.scalar(select(Invite).where(Invite.code_index == code_index))
+
+
+def _holds(row: type[PersonRole | Duty], now: datetime) -> ColumnElement[bool]:
+    return and_(row.since <= now, or_(row.until.is_(None), row.until > now))
+
+
+def holders_below(session: Session, role: Role, path: str, now: datetime) -> list[Person]:
+    """Who holds a role anywhere inside the area with this path."""
+    query = (
+        select(Person)
+        .join(PersonRole, PersonRole.person_id == Person.id)
+        .join(Area, Area.id == PersonRole.area_id)
+        .where(PersonRole.role == role, Area.path.startswith(path), _holds(PersonRole, now), Person.left_at.is_(None))
+    )
+    return list(session.scalars(query.distinct().order_by(Person.id)))

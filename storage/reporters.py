@@ -1,0 +1,65 @@
+"""Who reported: apart from the report, so that no query of the staff joins it by accident.
+
+Only the bot itself reads it, to carry words back and forth.
+"""
+
+from datetime import datetime
+
+from sqlalchemy import Connection, ForeignKey, String, bindparam, insert, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from storage.database import Base, Id, Sealed
+
+
+class Reporter(Base):
+    """The person behind one report."""
+
+    __tablename__ = "reporter"
+
+    report_id: Mapped[int] = mapped_column(ForeignKey("report.id"), primary_key=True, autoincrement=False)
+    contact_id: Mapped[int | None] = mapped_column(ForeignKey("contact.id"), index=True)
+    """Erased when the person unfollows."""
+    kind: Mapped[str] = mapped_column(String(10))
+    """`named`, `anonymous`, or `unasked`."""
+    callback: Mapped[str | None] = mapped_column(Sealed("reporter.callback"))
+    """The number to ring back, when one was given."""
+    role: Mapped[str] = mapped_column(String(30))
+    """What the person was registered as when reporting."""
+    unit_id: Mapped[int | None] = mapped_column(Id)
+    since: Mapped[datetime]
+
+
+_P = Reporter.__table__
+_NEW = insert(_P)
+_LATEST = select(_P.c.report_id).where(_P.c.contact_id == bindparam("contact_id")).order_by(_P.c.report_id.desc()).limit(1)
+_CONTACT = select(_P.c.contact_id).where(_P.c.report_id == bindparam("report_id"))
+
+
+def add(
+    connection: Connection, report_id: int, contact_id: int, role: str, unit_id: int | None, now: datetime
+) -> None:
+    """Keep who reported."""
+    connection.execute(
+        _NEW,
+        {
+            "report_id": report_id, "contact_id": contact_id, "kind": "unasked", "callback": None, "role": role,
+            "unit_id": unit_id, "since": now,
+        },
+    )  # fmt: skip
+
+
+def latest_report_of(connection: Connection, contact_id: int) -> int | None:
+    """The last report this contact made."""
+    found: int | None = connection.execute(_LATEST, {"contact_id": contact_id}).scalar()
+    return found
+
+
+def contact_of(connection: Connection, report_id: int) -> int | None:
+    """Where words to the reporter go; None when the person unfollowed."""
+    found: int | None = connection.execute(_CONTACT, {"report_id": report_id}).scalar()
+    return found
+
+
+def of(session: Session, report_id: int) -> Reporter:
+    """The reporter's row."""
+    return session.get_one(Reporter, report_id)

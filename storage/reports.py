@@ -1,0 +1,203 @@
+"""Reports: what people told us, word for word, and where each report stands.
+
+Nothing here says who told it; that is in `storage.reporters`.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, ForeignKey, Index, SmallInteger, String, bindparam, insert, select, update
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from storage.cases import Case
+from storage.database import Base, Id, Sealed, SealedJson
+from storage.lifecycle import move
+
+
+class ReportStage(StrEnum):
+    """`draft` is already on the duty list; only people set aside or resolve."""
+
+    DRAFT = "draft"
+    FILED = "filed"
+    ACCEPTED = "accepted"
+    RESOLVED = "resolved"
+    SET_ASIDE = "set_aside"
+
+
+class Report(Base):
+    """One report, from the first word on."""
+
+    __tablename__ = "report"
+    __table_args__ = (Index("ix_report_area_opened", "area_id", "opened_at"), Index("ix_report_stage", "stage", "opened_at"))
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    area_id: Mapped[int] = mapped_column(ForeignKey("area.id"))
+    opened_at: Mapped[datetime]
+    heard_at: Mapped[datetime]
+    """When the reporter last added something."""
+    stage: Mapped[str] = mapped_column(String(12), default=ReportStage.DRAFT)
+    kind: Mapped[str] = mapped_column(String(12))
+    """What the rules take it for: danger, report, benefit, greeting, advert, question, other."""
+    urgency: Mapped[str] = mapped_column(String(20))
+    suggested: Mapped[str] = mapped_column(String(20), default="")
+    """Suggested situations, best first: "4,9"."""
+    situation: Mapped[int | None] = mapped_column(SmallInteger)
+    """The situation 1-9 that a person confirmed; 0 means none of the nine."""
+    answers: Mapped[dict[str, Any] | None] = mapped_column(SealedJson("report.answers"))
+    finished_at: Mapped[datetime | None]
+    receipt_index: Mapped[bytes | None] = mapped_column(unique=True)
+    police_told_at: Mapped[datetime | None]
+    police_receipt: Mapped[str | None] = mapped_column(Sealed("report.police_receipt"))
+    police_receipt_at: Mapped[datetime | None]
+    case_id: Mapped[int | None] = mapped_column(ForeignKey("case.id"), index=True)
+    child_id: Mapped[int | None] = mapped_column(ForeignKey("child.id"), index=True)
+    merged_into_id: Mapped[int | None] = mapped_column(ForeignKey("report.id"))
+    entries: Mapped[int] = mapped_column(default=0)
+    policy_version: Mapped[int] = mapped_column(default=0)
+
+    file = move(ReportStage.DRAFT, to=ReportStage.FILED)
+    accept = move(ReportStage.DRAFT, ReportStage.FILED, to=ReportStage.ACCEPTED)
+    resolve = move(ReportStage.ACCEPTED, to=ReportStage.RESOLVED)
+    set_aside = move(ReportStage.DRAFT, ReportStage.FILED, to=ReportStage.SET_ASIDE)
+    take_up_again = move(ReportStage.SET_ASIDE, ReportStage.RESOLVED, to=ReportStage.FILED)
+
+
+class Entry(Base):
+    """One thing added to a report: words, a picture, a voice message, a pin; or words from staff to the reporter."""
+
+    __tablename__ = "entry"
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    report_id: Mapped[int] = mapped_column(ForeignKey("report.id"), index=True)
+    inbox_id: Mapped[int | None] = mapped_column(ForeignKey("inbox.id"))
+    at: Mapped[datetime]
+    by: Mapped[str] = mapped_column(String(10))
+    """`reporter` or `staff`; who of the staff is in the audit."""
+    kind: Mapped[str] = mapped_column(String(12))
+    text: Mapped[str | None] = mapped_column(Sealed("entry.text"))
+    media_id: Mapped[int | None] = mapped_column(ForeignKey("media.id"))
+
+
+_R, _E = Report.__table__, Entry.__table__
+_NEW = insert(_R).returning(_R.c.id)
+_APPEND = insert(_E).returning(_E.c.id)
+_TOUCH = update(_R).where(_R.c.id == bindparam("b_id")).values(
+    heard_at=bindparam("now"), entries=_R.c.entries + 1, kind=bindparam("kind"), urgency=bindparam("urgency"),
+    suggested=bindparam("suggested"), answers=bindparam("answers"),
+)  # fmt: skip
+_BY_RECEIPT = select(_R.c.id, _R.c.stage, _R.c.case_id, _R.c.finished_at).where(_R.c.receipt_index == bindparam("index"))
+
+
+def open_report(
+    connection: Connection,
+    *,
+    area_id: int,
+    now: datetime,
+    kind: str,
+    urgency: str,
+    suggested: str,
+    answers: dict[str, Any] | None,
+    policy_version: int,
+) -> int:
+    """Open a draft; its id."""
+    number: int = connection.execute(
+        _NEW,
+        {
+            "area_id": area_id, "opened_at": now, "heard_at": now, "stage": ReportStage.DRAFT, "kind": kind,
+            "urgency": urgency, "suggested": suggested, "answers": answers, "entries": 1,
+            "policy_version": policy_version,
+        },
+    ).scalar_one()  # fmt: skip
+    return number
+
+
+def append(
+    connection: Connection,
+    report_id: int,
+    now: datetime,
+    kind: str,
+    *,
+    text: str | None = None,
+    media_id: int | None = None,
+    inbox_id: int | None = None,
+    by: str = "reporter",
+) -> int:
+    """Add one entry as it came; its id."""
+    number: int = connection.execute(
+        _APPEND,
+        {
+            "report_id": report_id, "inbox_id": inbox_id, "at": now, "by": by, "kind": kind, "text": text,
+            "media_id": media_id,
+        },
+    ).scalar_one()  # fmt: skip
+    return number
+
+
+def heard(
+    connection: Connection,
+    report_id: int,
+    now: datetime,
+    *,
+    kind: str,
+    urgency: str,
+    suggested: str,
+    answers: dict[str, Any] | None,
+) -> None:
+    """Note that something was added and what the rules now make of the whole."""
+    connection.execute(
+        _TOUCH,
+        {"b_id": report_id, "now": now, "kind": kind, "urgency": urgency, "suggested": suggested, "answers": answers},
+    )
+
+
+def entries_of(session: Session, report_id: int) -> list[Entry]:
+    """The account as it came, oldest first."""
+    return list(session.scalars(select(Entry).where(Entry.report_id == report_id).order_by(Entry.id)))
+
+
+def by_receipt(connection: Connection, index: bytes) -> Any | None:  # noqa: ANN401 - a row
+    """The report with this receipt: id, stage, case_id, finished_at."""
+    return connection.execute(_BY_RECEIPT, {"index": index}).first()
+
+
+def merge(session: Session, newer: int, older: int) -> None:
+    """The newer account becomes part of the older report; the newer report is set aside."""
+    session.execute(update(Entry).where(Entry.report_id == newer).values(report_id=older))
+    gone, kept = session.get_one(Report, newer), session.get_one(Report, older)
+    kept.entries, kept.heard_at = kept.entries + gone.entries, gone.heard_at
+    gone.entries, gone.merged_into_id = 0, older
+    gone.stage = ReportStage.SET_ASIDE
+
+
+def about_child(session: Session, report_id: int, child_id: int) -> None:
+    """Note which child on file a report is about."""
+    session.get_one(Report, report_id).child_id = child_id
+
+
+def drafts(session: Session, area_ids: Sequence[int], since: datetime) -> list[Report]:
+    """Reports that nobody took yet, newest first: the duty list."""
+    query = select(Report).where(
+        Report.area_id.in_(area_ids),
+        Report.stage.in_([ReportStage.DRAFT, ReportStage.FILED]),
+        Report.opened_at >= since,
+    )
+    return list(session.scalars(query.order_by(Report.id.desc())))
+
+
+def holder_of(session: Session, report: Report) -> int | None:
+    """Who holds the case of a report; None while nobody does."""
+    return session.scalar(select(Case.holder_id).where(Case.id == report.case_id)) if report.case_id else None
+
+
+def of_case(session: Session, case_id: int) -> list[Report]:
+    """The reports of a case, oldest first."""
+    return list(session.scalars(select(Report).where(Report.case_id == case_id).order_by(Report.id)))
+
+
+def last_words_to(session: Session, report_id: int) -> str | None:
+    """The last free words of staff to the reporter."""
+    query = select(Entry).where(Entry.report_id == report_id, Entry.by == "staff", Entry.kind == "text")
+    entry = session.scalars(query.order_by(Entry.id.desc()).limit(1)).first()
+    return entry.text if entry else None

@@ -1,0 +1,136 @@
+"""Sealing of personal content: the key ring, the sealed value's frame, and the keyed blind index.
+
+A sealed value is `version(1) key id(2) nonce(12) ciphertext+tag`; its associated data is `table.column`,
+so a value cannot be moved to another column unnoticed. The blind index is an HMAC under a key of its own
+(HKDF from the same secret), over the normalised value, per purpose.
+"""
+
+import base64
+import hashlib
+import hmac
+import os
+import threading
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+VERSION: Final = 1
+SECRET_BYTES: Final = 32
+NONCE_BYTES: Final = 12
+HEADER_BYTES: Final = 3 + NONCE_BYTES
+
+
+class SealError(Exception):
+    """A sealed value cannot be opened with the keys at hand."""
+
+
+@dataclass(frozen=True)
+class Key:
+    """One secret of the key file: id 1..65535, 32 secret bytes, the day it was made."""
+
+    id: int
+    secret: bytes = field(repr=False)
+    made: str
+
+    def derive(self, purpose: str) -> bytes:
+        """A 32-byte key for one purpose (HKDF-SHA-256)."""
+        return HKDF(SHA256(), SECRET_BYTES, salt=None, info=purpose.encode()).derive(self.secret)
+
+
+class KeyRing:
+    """All keys of a key file: the newest seals, every one opens, the first one indexes."""
+
+    def __init__(self, keys: list[Key]) -> None:
+        if not keys:
+            raise SealError("the key file holds no key")
+        self.keys = {key.id: key for key in keys}
+        self.newest = max(keys, key=lambda key: key.id)
+        self._sealers = {key.id: AESGCM(key.derive("tongban seal")) for key in keys}
+        self._header = bytes([VERSION]) + self.newest.id.to_bytes(2, "big")
+        # The index key never rotates silently: a new one would make every look-up miss (ecosystem.md 8).
+        oldest = min(keys, key=lambda key: key.id)
+        self._index_key = oldest.derive("tongban index")
+        self._receipt_key = oldest.derive("tongban receipt")
+
+    def seal(self, place: str, plain: bytes) -> bytes:
+        """Seal bytes for `table.column`."""
+        nonce = os.urandom(NONCE_BYTES)
+        return self._header + nonce + self._sealers[self.newest.id].encrypt(nonce, plain, place.encode())
+
+    def open(self, place: str, sealed: bytes) -> bytes:
+        """The plain bytes; raises SealError when the key is missing or the value was altered or moved."""
+        if len(sealed) < HEADER_BYTES or sealed[0] != VERSION:
+            raise SealError("not a sealed value")
+        sealer = self._sealers.get(int.from_bytes(sealed[1:3], "big"))
+        if sealer is None:
+            raise SealError(f"key {int.from_bytes(sealed[1:3], 'big')} is not in the key file")
+        try:
+            return sealer.decrypt(sealed[3:HEADER_BYTES], sealed[HEADER_BYTES:], place.encode())
+        except InvalidTag as error:
+            raise SealError(f"a value of {place} was altered or sealed elsewhere") from error
+
+    def index(self, purpose: str, value: str) -> bytes:
+        """The 32-byte blind index of a normalised value: equal values of one purpose give equal bytes."""
+        return hmac.digest(self._index_key, f"{purpose}\0{value}".encode(), hashlib.sha256)
+
+    def receipt_index(self, digits: str) -> bytes:
+        """The index of a receipt, under a key of its own."""
+        return hmac.digest(self._receipt_key, digits.encode(), hashlib.sha256)
+
+
+# One process serves one county with one key ring. Column types are built at import, long before the key file
+# is read, so the ring is looked up when a value is sealed, and only `use` may set it.
+_ring: KeyRing | None = None
+_lock = threading.Lock()
+
+
+def use(ring: KeyRing) -> None:
+    """Make this the process's key ring."""
+    global _ring  # noqa: PLW0603 - the one place that sets it, see above
+    with _lock:
+        _ring = ring
+
+
+def ring() -> KeyRing:
+    """The process's key ring; raises SealError before `use`."""
+    if _ring is None:
+        raise SealError("no key file has been read")
+    return _ring
+
+
+def read_key_file(path: Path) -> KeyRing:
+    """Read `id date base64` lines; raises SealError with one clear sentence."""
+    try:
+        lines = path.read_text(encoding="ascii").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SealError(f"cannot read the key file {path}: make one with `tongban keys new`") from error
+    keys = []
+    for line in lines:
+        if not line.strip() or line.startswith("#"):
+            continue
+        try:
+            number, made, secret = line.split()
+            keys.append(Key(int(number), base64.b64decode(secret, validate=True), made))
+        except ValueError as error:
+            raise SealError(f"the key file {path} has a line that is not a key") from error
+    return KeyRing(keys)
+
+
+def append_new_key(path: Path, now: datetime) -> int:
+    """Add a fresh key to the key file (made readable by its owner only); returns the key's id."""
+    existing = list(read_key_file(path).keys) if path.exists() else []
+    number = max(existing, default=0) + 1
+    line = f"{number} {now:%Y-%m-%d} {base64.b64encode(os.urandom(SECRET_BYTES)).decode()}\n"
+    head = "" if existing else "# Tongban keys. Without this file the database cannot be read. Keep copies apart from backups.\n"
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(head + line)
+        file.flush()
+        os.fsync(file.fileno())
+    return number

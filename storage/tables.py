@@ -1,0 +1,28 @@
+"""Every table, so that the metadata is whole wherever it is needed."""
+
+from storage import (
+    areas,
+    audit,
+    cases,
+    children,
+    contacts,
+    county,
+    inbox,
+    lifecycle,
+    media,
+    outbox,
+    people,
+    reporters,
+    reports,
+    sessions,
+    tasks,
+    visits,
+)
+from storage.database import Base
+
+METADATA = Base.metadata
+MODULES = (
+    areas, audit, cases, children, contacts, county, inbox, lifecycle, media, outbox, people, reporters, reports,
+    sessions, tasks, visits,
+)  # fmt: skip
+"""One module a topic; named here so that nothing is imported for its side effect alone."""

@@ -1,0 +1,271 @@
+"""Tasks: the one record behind everything that somebody must do, and the numbers people were shown.
+
+Who (a person, or a role of an area, or the reporter of a report), about what (subject), why (kind), due when, and
+`next_at`, when the task's function looks at it again.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, ForeignKey, Index, SmallInteger, String, UniqueConstraint, bindparam, insert, select, text, update
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from storage.database import Base, Id
+
+
+class TaskState(StrEnum):
+    """`open`: somebody must act; `claimed`: one person took it; the rest are ends."""
+
+    OPEN = "open"
+    CLAIMED = "claimed"
+    DONE = "done"
+    CANCELLED = "cancelled"
+
+
+LIVE = (TaskState.OPEN, TaskState.CLAIMED)
+
+
+class Task(Base):
+    """One obligation."""
+
+    __tablename__ = "task"
+    __table_args__ = (
+        Index("ix_task_due", "next_at", sqlite_where=text("next_at IS NOT NULL"), postgresql_where=text("next_at IS NOT NULL")),
+        Index("ix_task_person", "person_id", "state"),
+        Index("ix_task_subject", "subject", "subject_id", "kind"),
+        Index("ix_task_area", "area_id", "state", "kind"),
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    key: Mapped[str] = mapped_column(String(80), unique=True)
+    """What makes it the same task when it is opened twice: kind, subject and, where it repeats, its date."""
+    kind: Mapped[str] = mapped_column(String(30))
+    subject: Mapped[str] = mapped_column(String(20))
+    subject_id: Mapped[int] = mapped_column(Id)
+    area_id: Mapped[int] = mapped_column(ForeignKey("area.id"))
+    person_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
+    role: Mapped[str | None] = mapped_column(String(30))
+    """Who must act while no person does: `duty` of the area, a role of the area, or `reporter`."""
+    state: Mapped[str] = mapped_column(String(10))
+    urgency: Mapped[int] = mapped_column(SmallInteger, default=0)
+    """0 ordinary, 1 urgent, 2 danger; the order of the list."""
+    opened_at: Mapped[datetime]
+    due_at: Mapped[datetime]
+    next_at: Mapped[datetime | None]
+    rung: Mapped[int] = mapped_column(SmallInteger, default=0)
+    """How far its ladder was climbed: the next step to take."""
+    prompted_at: Mapped[datetime | None]
+    claimed_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    late: Mapped[bool] = mapped_column(default=False)
+    failures: Mapped[int] = mapped_column(SmallInteger, default=0)
+    error: Mapped[str | None] = mapped_column(String(200))
+    policy_version: Mapped[int] = mapped_column(default=0)
+
+
+class TaskTold(Base):
+    """Who was told about a task, at which rung."""
+
+    __tablename__ = "task_told"
+    __table_args__ = (UniqueConstraint("task_id", "person_id", "rung"),)
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    task_id: Mapped[int] = mapped_column(ForeignKey("task.id"))
+    person_id: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    rung: Mapped[int] = mapped_column(SmallInteger)
+    told_at: Mapped[datetime]
+
+
+class Shown(Base):
+    """A number a person was shown: it means the same thing to that contact until it lapses (seven days)."""
+
+    __tablename__ = "shown"
+    __table_args__ = (UniqueConstraint("contact_id", "number"), Index("ix_shown_subject", "contact_id", "subject", "subject_id"))
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    contact_id: Mapped[int] = mapped_column(ForeignKey("contact.id"))
+    number: Mapped[int]
+    subject: Mapped[str] = mapped_column(String(20))
+    subject_id: Mapped[int] = mapped_column(Id)
+    until: Mapped[datetime]
+
+
+_T = Task.__table__
+_FIND = select(_T.c.id).where(_T.c.key == bindparam("key"))
+_NEW = insert(_T).returning(_T.c.id)
+_DUE = (
+    select(_T.c.id, _T.c.kind, _T.c.subject, _T.c.subject_id)
+    .where(_T.c.next_at <= bindparam("now"))
+    .order_by(_T.c.urgency.desc(), _T.c.next_at, _T.c.id)
+    .limit(bindparam("limit"))
+    .with_for_update(skip_locked=True)
+)
+_MOVE = update(_T).where(_T.c.id == bindparam("b_id")).values(next_at=bindparam("next_at"))
+_MOVE_OPEN = update(_T).where(_T.c.key == bindparam("b_key"), _T.c.state.in_(LIVE)).values(next_at=bindparam("next_at"))
+_CLAIM = (
+    update(_T)
+    .where(_T.c.id == bindparam("b_id"), _T.c.state == TaskState.OPEN)
+    .values(state=TaskState.CLAIMED, person_id=bindparam("person_id"), claimed_at=bindparam("now"), next_at=None)
+)
+_END = (
+    update(_T)
+    .where(_T.c.id == bindparam("b_id"), _T.c.state.in_(LIVE))
+    .values(state=bindparam("new_state"), ended_at=bindparam("now"), next_at=None, late=_T.c.due_at < bindparam("now"))
+)
+_FAILED = update(_T).where(_T.c.id == bindparam("b_id")).values(
+    next_at=bindparam("next_at"), failures=_T.c.failures + 1, error=bindparam("error")
+)
+
+
+def open_task(
+    connection: Connection,
+    *,
+    key: str,
+    kind: str,
+    subject: str,
+    subject_id: int,
+    area_id: int,
+    now: datetime,
+    due_at: datetime,
+    next_at: datetime | None,
+    person_id: int | None = None,
+    role: str | None = None,
+    urgency: int = 0,
+    policy_version: int = 0,
+) -> int:
+    """Open a task; its id, or that of the one already opened under this key."""
+    known: int | None = connection.execute(_FIND, {"key": key}).scalar()
+    if known is not None:
+        return known
+    number: int = connection.execute(
+        _NEW,
+        {
+            "key": key, "kind": kind, "subject": subject, "subject_id": subject_id, "area_id": area_id,
+            "person_id": person_id, "role": role, "state": TaskState.OPEN, "urgency": urgency, "opened_at": now,
+            "due_at": due_at, "next_at": next_at, "rung": 0, "late": False, "failures": 0,
+            "policy_version": policy_version,
+        },
+    ).scalar_one()  # fmt: skip
+    return number
+
+
+def due(connection: Connection, now: datetime, limit: int) -> list[Any]:
+    """Tasks to look at now, danger first: id, kind, subject, subject_id; locked for this transaction."""
+    return list(connection.execute(_DUE, {"now": now, "limit": limit}))
+
+
+def look_again(connection: Connection, task_id: int, next_at: datetime | None) -> None:
+    """Set when the task's function looks at it again."""
+    connection.execute(_MOVE, {"b_id": task_id, "next_at": next_at})
+
+
+def put_off(connection: Connection, key: str, next_at: datetime) -> None:
+    """Move the look at a live task known by its key (one update, nothing read)."""
+    connection.execute(_MOVE_OPEN, {"b_key": key, "next_at": next_at})
+
+
+def claim(connection: Connection, task_id: int, person_id: int, now: datetime) -> bool:
+    """Make this person the one holder; False when it is no longer open (one update decides)."""
+    return connection.execute(_CLAIM, {"b_id": task_id, "person_id": person_id, "now": now}).rowcount == 1
+
+
+def end(connection: Connection, task_id: int, now: datetime, state: TaskState = TaskState.DONE) -> bool:
+    """End a live task, marked late when it is past due; False when it had ended before."""
+    return connection.execute(_END, {"b_id": task_id, "now": now, "new_state": state}).rowcount == 1
+
+
+def failed(connection: Connection, task_id: int, next_at: datetime | None, error: str) -> None:
+    """Its function failed: try again at `next_at`, or never (None: parked, and listed by `tongban check`)."""
+    connection.execute(_FAILED, {"b_id": task_id, "next_at": next_at, "error": error[:200]})
+
+
+def live_of_subject(session: Session, subject: str, subject_id: int, kinds: Iterable[str] | None = None) -> list[Task]:
+    """Live tasks about one thing, oldest first."""
+    query = select(Task).where(Task.subject == subject, Task.subject_id == subject_id, Task.state.in_(LIVE))
+    if kinds is not None:
+        query = query.where(Task.kind.in_(list(kinds)))
+    return list(session.scalars(query.order_by(Task.id)))
+
+
+def live_of_person(session: Session, person_id: int) -> list[Task]:
+    """What one person holds, most urgent and oldest due first."""
+    query = select(Task).where(Task.person_id == person_id, Task.state.in_(LIVE))
+    return list(session.scalars(query.order_by(Task.urgency.desc(), Task.due_at, Task.id)))
+
+
+def told_and_open(session: Session, person_id: int) -> list[Task]:
+    """Open tasks without a holder that this person was told about: what the claim word can take."""
+    query = select(Task).join(TaskTold).where(
+        TaskTold.person_id == person_id, Task.state == TaskState.OPEN, Task.person_id.is_(None)
+    )
+    return list(session.scalars(query.distinct().order_by(Task.urgency.desc(), Task.opened_at, Task.id)))
+
+
+def tell(session: Session, task_id: int, person_id: int, rung: int, now: datetime) -> bool:
+    """Note that this person was told at this rung; False when already noted."""
+    known = select(TaskTold.id).where(
+        TaskTold.task_id == task_id, TaskTold.person_id == person_id, TaskTold.rung == rung
+    )
+    if session.scalar(known) is not None:
+        return False
+    session.add(TaskTold(task_id=task_id, person_id=person_id, rung=rung, told_at=now))
+    session.flush()  # a second rung in this turn must see it
+    return True
+
+
+def told(session: Session, task_id: int) -> list[int]:
+    """Everybody who was told about a task (person ids)."""
+    return list(session.scalars(select(TaskTold.person_id).where(TaskTold.task_id == task_id).distinct()))
+
+
+def number_for(session: Session, contact_id: int, subject: str, subject_id: int, now: datetime, until: datetime) -> int:
+    """The number under which this contact sees a thing: the one it has, or the smallest free one."""
+    row = session.scalar(
+        select(Shown).where(
+            Shown.contact_id == contact_id, Shown.subject == subject, Shown.subject_id == subject_id, Shown.until > now
+        )
+    )
+    if row:
+        row.until = until
+        return row.number
+    rows = {one.number: one for one in session.scalars(select(Shown).where(Shown.contact_id == contact_id))}
+    number = next(n for n in range(1, len(rows) + 2) if n not in rows or rows[n].until <= now)
+    if number in rows:
+        lapsed = rows[number]
+        lapsed.subject, lapsed.subject_id, lapsed.until = subject, subject_id, until
+    else:
+        session.add(Shown(contact_id=contact_id, number=number, subject=subject, subject_id=subject_id, until=until))
+    session.flush()  # the next number of this list must see it
+    return number
+
+
+def shown_as(session: Session, contact_id: int, number: int, now: datetime) -> tuple[str, int] | None:
+    """What a number means to this contact: (subject, id); None when it lapsed or never was."""
+    row = session.execute(
+        select(Shown.subject, Shown.subject_id).where(
+            Shown.contact_id == contact_id, Shown.number == number, Shown.until > now
+        )
+    ).first()
+    return (row.subject, row.subject_id) if row else None
+
+
+def hand_over(connection: Connection, from_person: int, to_person: int) -> Sequence[int]:
+    """Move everything one person holds to another in one step; the ids moved."""
+    moved = update(_T).where(_T.c.person_id == from_person, _T.c.state.in_(LIVE)).values(person_id=to_person)
+    return list(connection.execute(moved.returning(_T.c.id)).scalars())
+
+
+def last_told(session: Session, person_id: int) -> Task | None:
+    """The task this person was told about last, whatever became of it."""
+    query = select(Task).join(TaskTold).where(TaskTold.person_id == person_id)
+    return session.scalars(query.order_by(TaskTold.id.desc()).limit(1)).first()
+
+
+def open_cases_of(session: Session, person_id: int) -> list[int]:
+    """The cases this person has live tasks in (ids)."""
+    query = select(Task.subject_id).where(
+        Task.person_id == person_id, Task.subject == "case", Task.state.in_(LIVE)
+    )
+    return list(session.scalars(query.distinct().order_by(Task.subject_id)))

@@ -1,0 +1,119 @@
+"""Media: what may be uploaded, how it comes back, and that it is gone after three days."""
+
+import io
+import json
+
+import aiohttp
+import pytest
+
+from tests.bot.simulator.tiny_bot import Table, silent, table
+
+JPG = b"\xff\xd8\xff\xe0" + b"\r\n--picture\x00" * 50
+MP3 = b"ID3" + bytes(200)
+MP4 = b"\x00\x00\x00\x18ftypmp42" + bytes(100)
+DAYS = 24 * 3600
+
+
+def amr(seconds: int) -> bytes:
+    return b"#!AMR\n" + (b"\x3c" + bytes(31)) * 50 * seconds
+
+
+async def upload(one: Table, kind: str, data: bytes, name: str = "file") -> dict[str, object]:
+    form = aiohttp.FormData()
+    form.add_field("media", io.BytesIO(data), filename=name)
+    address = f"{one.platform.origin}/cgi-bin/media/upload"
+    async with one.http.post(address, params={"access_token": await one.token(), "type": kind}, data=form) as response:
+        answer: dict[str, object] = await response.json(content_type=None)
+        return answer
+
+
+async def download(one: Table, media_id: str) -> tuple[bytes, str, str]:
+    query = {"access_token": await one.token(), "media_id": media_id}
+    async with one.http.get(f"{one.platform.origin}/cgi-bin/media/get", params=query) as response:
+        return await response.read(), response.content_type, response.headers.get("Content-Disposition", "")
+
+
+@pytest.mark.parametrize(
+    ("kind", "data"), [("image", JPG), ("voice", amr(60)), ("voice", MP3), ("video", MP4), ("thumb", JPG)]
+)
+async def test_what_is_allowed_is_kept(kind: str, data: bytes) -> None:
+    async with table(silent) as one:
+        answer = await upload(one, kind, data)
+        assert answer["type"] == kind
+        assert one.platform.world.keeper.get(str(answer["media_id"])) == data
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "code"),
+    [
+        ("picture", JPG, 40004),
+        ("image", b"", 44001),
+        ("image", b"<svg/>", 40005),
+        ("image", JPG[:4] + bytes(10 * 1024 * 1024), 40009),
+        ("voice", JPG, 40005),
+        ("voice", amr(61), 45007),
+        ("voice", MP3 + bytes(2 * 1024 * 1024), 40010),
+        ("video", MP4 + bytes(10 * 1024 * 1024), 40011),
+        ("thumb", JPG + bytes(64 * 1024), 40012),
+    ],
+)
+async def test_what_is_not_allowed_is_refused(kind: str, data: bytes, code: int) -> None:
+    async with table(silent) as one:
+        assert (await upload(one, kind, data))["errcode"] == code
+
+
+async def test_an_upload_without_a_file_is_refused() -> None:
+    async with table(silent) as one:
+        assert (await one.api("media/upload", b"no form", type="image"))["errcode"] == 41005
+
+
+async def test_a_photo_of_a_person_can_be_fetched_for_three_days() -> None:
+    async with table(silent) as one:
+        phone = one.platform.add_phone()
+        await phone.send_image(JPG)
+        media_id, picture_url = one.bot.seen[0].message.media_id, one.bot.seen[0].message.image  # type: ignore[attr-defined]  # wechatpy has no types
+        body, kind, disposition = await download(one, media_id)
+        assert (body, kind) == (JPG, "image/jpeg")
+        assert "filename=" in disposition
+        async with one.http.get(picture_url) as response:
+            assert await response.read() == JPG
+        one.platform.world.clock.advance(3 * DAYS - 5)
+        assert (await download(one, media_id))[0] == JPG
+        one.platform.world.clock.advance(10)
+        body, kind, _ = await download(one, media_id)
+        assert (json.loads(body)["errcode"], kind) == (40007, "text/plain")
+        async with one.http.get(picture_url) as response:
+            assert response.status == 404
+        async with one.http.get(one.platform.origin + phone.screen[0].url) as response:
+            assert await response.read() == JPG
+
+
+async def test_a_voice_comes_with_an_empty_recognition_and_its_format() -> None:
+    async with table(silent) as one:
+        await one.platform.add_phone().send_voice(amr(2))
+        message = one.bot.seen[0].message
+        assert (message.type, message.format, message.recognition) == ("voice", "amr", None)  # type: ignore[attr-defined]  # wechatpy has no types
+        assert (await download(one, message.media_id))[0] == amr(2)  # type: ignore[attr-defined]  # wechatpy has no types
+
+
+async def test_a_video_comes_back_as_json_with_an_address() -> None:
+    async with table(silent) as one:
+        phone = one.platform.add_phone()
+        async with one.http.post(
+            f"{one.platform.origin}/sim/phones/{phone.openid}/video", data=MP4, headers={"Content-Type": "video/mp4"}
+        ) as response:
+            assert response.status == 200
+        body, kind, disposition = await download(one, one.bot.seen[0].message.media_id)  # type: ignore[attr-defined]  # wechatpy has no types
+        assert (kind, disposition) == ("application/json", "")
+        async with one.http.get(json.loads(body)["video_url"]) as response:
+            assert await response.read() == MP4
+
+
+async def test_downloads_can_fail_for_hours() -> None:
+    async with table(silent) as one:
+        await one.platform.add_phone().send_image(JPG)
+        media_id = one.bot.seen[0].message.media_id  # type: ignore[attr-defined]  # wechatpy has no types
+        await one.control("faults", {"media_fails_for": 6 * 3600})
+        assert json.loads((await download(one, media_id))[0])["errcode"] == -1
+        one.platform.world.clock.advance(6 * 3600)
+        assert (await download(one, media_id))[0] == JPG
