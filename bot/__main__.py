@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import click
+from storage.migrate import upgrade
 
 from bot import (
     demo_commands,
@@ -17,11 +18,12 @@ from bot import (
 )
 from bot.app import running
 from bot.cli import Tongban, run_until_stopped, settings_of
-from storage.migrate import upgrade
 
 
 @click.group(cls=Tongban)
-@click.option("--config", type=click.Path(dir_okay=False, path_type=Path), help="Default: TONGBAN_CONFIG or config.toml.")
+@click.option(
+    "--config", type=click.Path(dir_okay=False, path_type=Path), help="Default: TONGBAN_CONFIG or config.toml."
+)
 @click.pass_context
 def main(context: click.Context, config: Path | None) -> None:
     """The WeChat bot of a county's child-protection work."""

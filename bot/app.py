@@ -14,6 +14,7 @@ import structlog
 from aiohttp import web
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import make_url
+from storage.migrate import is_current
 
 from bot import metrics
 from bot.cli import use_keys
@@ -30,7 +31,6 @@ from bot.wechat import WeChat
 from bot.worker import STALE_TICK, Worker
 from handlers.policy import Policy
 from storage import county
-from storage.migrate import is_current
 
 log = structlog.get_logger()
 
@@ -61,7 +61,7 @@ async def running(settings: Settings) -> AsyncIterator[Bot]:
         http = await stack.enter_async_context(aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)))
         wechat = WeChat(settings.wechat, http)
         origin = settings.web.public_origin
-        sender = Sender(database, wechat, clock, policy, dict(settings.wechat.templates), origin)
+        sender = Sender(database, wechat, clock, policy, settings.wechat.templates, origin)
         worker = Worker(database, sender, Fetcher(database, wechat, clock), clock, policy)
         webhook = Webhook(Codec(settings.wechat), database, clock, policy, worker.wake)
         stack.push_async_callback(webhook.close)

@@ -1,4 +1,4 @@
-"""The one clock. In a demo it can be moved: the offset is a fact in the database, shared by processes, kept over kills."""
+"""The one clock. In a demo it can be moved: the offset is kept in the database, shared by processes and over kills."""
 
 from datetime import UTC, datetime, timedelta
 

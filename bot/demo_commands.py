@@ -8,6 +8,7 @@ from pathlib import Path
 
 import aiohttp
 import click
+from storage.migrate import upgrade
 
 from bot.cli import in_turn, run_until_stopped, settings_of
 from bot.settings import Settings, load
@@ -15,7 +16,6 @@ from bot.simulator import Simulator, SimulatorSettings, TemplateSpec, serve
 from handlers import demo as demo_county
 from messages import labels
 from storage import sealing
-from storage.migrate import upgrade
 
 FOLDER = Path("demo")
 """Everything a demonstration leaves behind; deleting it begins anew."""
@@ -25,7 +25,9 @@ START_PATIENCE = 30
 _ALNUM = string.ascii_letters + string.digits
 
 
-def simulator_settings(settings: Settings, port: int, followers: int = 0, state_file: Path | None = None) -> SimulatorSettings:
+def simulator_settings(
+    settings: Settings, port: int, followers: int = 0, state_file: Path | None = None
+) -> SimulatorSettings:
     """The stand-in's account: the one in these settings."""
     wechat = settings.wechat
     keys = wechat.encoding_aes_key
@@ -79,8 +81,8 @@ def demo(port: int, bot_port: int, folder: Path) -> None:
     click.echo("Stopped.")
 
 
-async def _play(settings: Settings, config: Path, folder: Path, port: int, phones: "demo_county.DemoPhones") -> None:
-    platform = await serve(simulator_settings(settings, port, state_file=folder / "platform.json"))
+async def _play(settings: Settings, config: Path, folder: Path, port: int, phones: demo_county.DemoPhones) -> None:
+    platform = await serve(simulator_settings(settings, port, len(phones.followers), folder / "platform.json"))
     bot = await asyncio.create_subprocess_exec(sys.executable, "-m", "bot", "--config", str(config), "run")
     try:
         await _ready(f"http://127.0.0.1:{settings.web.port}/readyz", bot)
@@ -95,7 +97,7 @@ async def _play(settings: Settings, config: Path, folder: Path, port: int, phone
         await platform.close()
 
 
-def _hand_out(platform: Simulator, phones: "demo_county.DemoPhones") -> None:
+def _hand_out(platform: Simulator, phones: demo_county.DemoPhones) -> None:
     """Give the named people their phones, unless they have them from an earlier run."""
     for phone in phones:
         platform.add_phone(phone.label, phone.openid)

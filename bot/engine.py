@@ -15,8 +15,8 @@ from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
 
 from storage.database import connect
 
@@ -181,7 +181,8 @@ class SqliteDatabase:
             except Exception as error:  # noqa: BLE001 - whatever it was, nobody may be answered
                 for job in jobs:
                     job.error = Unavailable(type(error).__name__)
-                connection = _discard(connection)
+                _discard(connection)
+                connection = None
             tell(jobs)
         _discard(connection)
 
@@ -303,7 +304,7 @@ class PostgresDatabase:
                 with self._engine.begin() as connection:
                     job.result = job.work(connection)
             except DBAPIError as error:
-                if attempt == self.TRIES or not _worth_again(error):
+                if attempt == self.TRIES or not worth_again(error):
                     job.error = Unavailable(type(error).__name__)
                     return
                 threading.Event().wait(0.2 * attempt)
@@ -314,10 +315,15 @@ class PostgresDatabase:
                 return
 
 
-def _worth_again(error: DBAPIError) -> bool:
+def worth_again(error: DBAPIError) -> bool:
     """A cut connection, a restarting server, a deadlock or a serialisation failure: the same turn may succeed."""
-    state = getattr(error.orig, "sqlstate", None) or ""
-    return error.connection_invalidated or not state or state[:2] in {"08", "40", "57"}
+    state = getattr(error.orig, "sqlstate", None)
+    return error.connection_invalidated or (state or "")[:2] in {"08", "40", "57"} or _is_cut(error)
+
+
+def _is_cut(error: DBAPIError) -> bool:
+    """psycopg gives no state when the connection is gone."""
+    return type(error.orig).__module__.startswith("psycopg") and getattr(error.orig, "sqlstate", None) is None
 
 
 def open_database(url: str) -> Database:

@@ -33,9 +33,7 @@ class Fetcher:
         done = 0
         while True:
             now = self._clock.now()
-            rows = await self._database.run(
-                partial(media.claim, now=now, until=now + LEASE, limit=BATCH), Lane.DUE
-            )
+            rows = await self._database.run(partial(media.claim, now=now, until=now + LEASE, limit=BATCH), Lane.DUE)
             for row in rows:
                 await self._fetch(row.id, row.platform_id, row.attempts, row.received_at)
             done += len(rows)
@@ -43,6 +41,7 @@ class Fetcher:
                 return done
 
     async def _fetch(self, media_id: int, platform_id: str, attempts: int, received_at: datetime) -> None:
+        faults.reach("media_before_fetch")
         try:
             original = await self._wechat.download_media(platform_id)
         except (OutcomeUnknown, WeChatRefused) as error:
@@ -61,6 +60,7 @@ class Fetcher:
             ),
             Lane.DUE,
         )  # fmt: skip
+        faults.reach("media_kept")
         metrics.media.labels("kept").inc()
 
     async def _later(self, media_id: int, attempts: int, received_at: datetime, *, gone: bool) -> None:

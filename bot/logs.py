@@ -54,6 +54,8 @@ def set_up(level: str = "info", style: str = "json", stream: IO[str] | None = No
         _withhold,
     ]
     last = structlog.processors.JSONRenderer() if style == "json" else structlog.dev.ConsoleRenderer(colors=False)
+    for chatty in ("apscheduler", "alembic"):  # a line per tick or migration says nothing
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     structlog.configure(
         processors=[*before, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.make_filtering_bound_logger(level),

@@ -1,7 +1,7 @@
 """Outbox → platform: claim with a lease, send outside any transaction, record the outcome in a short one."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -16,6 +16,7 @@ from bot.channels import Channel, choose, spend
 from bot.clock import Clock
 from bot.engine import Database, Lane
 from bot.errcodes import Reaction
+from bot.settings import Purpose, Template
 from bot.wechat import OutcomeUnknown, WeChat, WeChatRefused
 from handlers import routes
 from handlers.policy import Policy
@@ -53,7 +54,13 @@ class Sender:
     """Delivers what the turns left."""
 
     def __init__(
-        self, database: Database, wechat: WeChat, clock: Clock, policy: Policy, templates: dict[str, Any], origin: str
+        self,
+        database: Database,
+        wechat: WeChat,
+        clock: Clock,
+        policy: Policy,
+        templates: Mapping[Purpose, Template],
+        origin: str,
     ) -> None:
         self._database, self._wechat, self._clock, self._policy = database, wechat, clock, policy
         self._templates, self._origin = templates, origin.rstrip("/")
@@ -95,10 +102,11 @@ class Sender:
             policy=self._policy,
         )  # fmt: skip
         await self._database.run(outcome, Lane.ALARM)
+        faults.reach("send_recorded")
 
     async def _call(self, plan: Plan) -> str | None:
-        card = plan.content.get("card")
-        if plan.channel == Channel.CUSTOM:
+        card: dict[str, Any] | None = plan.content.get("card")
+        if plan.channel == Channel.CUSTOM or card is None:
             await self._wechat.send_text(plan.openid, self._with_link(plan.content["text"], card))
             return None
         template = self._templates[card["purpose"]]
@@ -114,9 +122,7 @@ class Sender:
         return f"{text}\n{self._origin}{card['path']}"
 
 
-def _plan(
-    connection: Connection, now: datetime, policy: Policy, purposes: frozenset[str]
-) -> list[Plan] | None:
+def _plan(connection: Connection, now: datetime, policy: Policy, purposes: frozenset[str]) -> list[Plan] | None:
     """Lease what is due and choose a channel for each; None when nothing was due."""
     rows = outbox.claim(connection, now, BATCH)
     if not rows:
@@ -199,5 +205,3 @@ def _follow_up(connection: Connection, row: Any, now: datetime, policy: Policy) 
     turn = Turn(connection, now, policy)
     routes.undelivered(turn, row.contact_id, row.kind)
     turn.settle()
-
-

@@ -1,4 +1,4 @@
-"""`POST /demo/clock`: moves the clock through each moment at which something falls due, so that ladders play as they would."""
+"""`POST /demo/clock`: steps the clock through every moment at which something falls due, so that ladders play out."""
 
 from datetime import datetime, timedelta
 
@@ -6,6 +6,7 @@ import aiohttp
 from aiohttp import web
 from sqlalchemy import Connection, func, select
 
+from bot import faults
 from bot.clock import Clock
 from bot.engine import Database, Lane
 from bot.worker import Worker
@@ -42,7 +43,7 @@ class TimeTravel:
         try:
             seconds = float((await request.json())["advance_seconds"])
         except (ValueError, KeyError, TypeError):
-            return web.json_response({"error": "send {\"advance_seconds\": number}"}, status=400)
+            return web.json_response({"error": 'send {"advance_seconds": number}'}, status=400)
         if not 0 <= seconds <= timedelta(days=3660).total_seconds():
             return web.json_response({"error": "advance_seconds must be between 0 and ten years"}, status=400)
         until = self._clock.now() + timedelta(seconds=seconds)
@@ -57,4 +58,5 @@ class TimeTravel:
         async with self._session.post(f"{self._platform}/sim/clock", json={"to": moment.timestamp()}) as answer:
             await answer.read()
         await self._database.run(lambda connection: self._clock.move(connection, moment), Lane.BULK)
+        faults.reach("clock_moved")
         await self._worker.run_all()

@@ -3,7 +3,6 @@
 Plain functions for the database threads; the only place that catches everything a handler may raise.
 """
 
-import traceback
 from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass
@@ -13,9 +12,12 @@ from zlib import crc32
 
 import structlog
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 
-from bot import metrics
+from bot import faults, metrics
 from bot.codec import Inbound, cut
+from bot.engine import worth_again
+from bot.logs import place
 from handlers import routes
 from handlers.message import Message
 from handlers.policy import Policy
@@ -99,6 +101,8 @@ def run_kept(connection: Connection, now: datetime, policy: Policy, limit: int =
 def run_due(connection: Connection, now: datetime, policy: Policy, limit: int = 20) -> int:
     """Look at tasks whose time has come; how many."""
     rows = tasks.due(connection, now, limit)
+    if rows:
+        faults.reach("due_claimed")
     for row in rows:
         turn = Turn(connection, now, policy)
         tasks.look_again(connection, row.id, None)
@@ -110,6 +114,8 @@ def run_due(connection: Connection, now: datetime, policy: Policy, limit: int = 
             wait = policy.retry_minutes[min(task.failures, len(policy.retry_minutes) - 1)]
             tasks.failed(connection, row.id, now + timedelta(minutes=wait), error)
             turn.abandon()
+    if rows:
+        faults.reach("due_before_commit")
     return len(rows)
 
 
@@ -147,6 +153,8 @@ def _run(
         _keep_failed(turn, inbox_id, attempts + 1, error)
     reply = _keep_words(turn, inbox_id, passive=passive)
     contacts.keep(connection, talk)
+    metrics.turns.labels("message").inc()
+    faults.reach("turn_before_commit")
     return reply
 
 
@@ -161,14 +169,14 @@ def _guarded(turn: Turn, act: Callable[[], None]) -> str | None:
         turn.abandon()
         turn.connection.exec_driver_sql("ROLLBACK TO handler")
         turn.talk = before
-        name, values = (
-            (refusal.name, refusal.values) if isinstance(refusal, Refused) else ("common/not_now", {})
-        )
+        name, values = (refusal.name, refusal.values) if isinstance(refusal, Refused) else ("common/not_now", {})
         turn.said = [render(name, **values)]
-    except Exception as error:  # noqa: BLE001 - the one catcher of handlers' faults
+    except Exception as error:
         turn.abandon()
+        if isinstance(error, DBAPIError) and worth_again(error):
+            raise  # the engine runs the whole turn again
         turn.connection.exec_driver_sql("ROLLBACK TO handler")
-        return _place(error)
+        return place(error)
     turn.connection.exec_driver_sql("RELEASE handler")
     return None
 
@@ -187,6 +195,7 @@ def _keep_failed(turn: Turn, inbox_id: int, attempts: int, error: str) -> None:
         again = _guarded(turn, lambda: routes.unread_message(turn, inbox_id, parked=parked))
         if again is not None:  # the row itself is the last line of defence: `tongban check` lists it
             log.error("failed_message_not_listed", inbox=inbox_id, error=again)
+    faults.reach("failed_turn_kept")
 
 
 def _keep_words(turn: Turn, inbox_id: int, *, passive: bool) -> Reply:
@@ -224,10 +233,3 @@ def _opened_window(talk: Talk, message: dict[str, Any], now: datetime) -> None:
         talk.short_until, talk.short_left = now + SHORT_WINDOW, SHORT_MESSAGES
     else:
         talk.window_until, talk.window_left = now + WINDOW, WINDOW_MESSAGES
-
-
-def _place(error: Exception) -> str:
-    """Kind and place of a failure."""
-    frames = traceback.extract_tb(error.__traceback__)
-    last = next((frame for frame in reversed(frames) if "site-packages" not in frame.filename), frames[-1])
-    return f"{type(error).__name__} in {last.name} line {last.lineno}"

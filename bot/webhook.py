@@ -25,9 +25,8 @@ log = structlog.get_logger()
 
 BODY_LIMIT = 64 * 1024
 """Bytes; the platform's pushes are far below it."""
-TURN_PATIENCE = 3.5
-LAST_MOMENT = 4.5
-"""Seconds after arrival."""
+TURN_PATIENCE, LAST_MOMENT = 3.5, 4.5
+"""Seconds after arrival; the platform hangs up after five."""
 SUCCESS = "success"
 
 
@@ -35,8 +34,16 @@ class Webhook:
     """The platform's door."""
 
     def __init__(
-        self, codec: Codec, database: Database, clock: Clock, policy: Policy, wake: Callable[[], None]
+        self,
+        codec: Codec,
+        database: Database,
+        clock: Clock,
+        policy: Policy,
+        wake: Callable[[], None],
+        *,
+        patience: tuple[float, float] = (TURN_PATIENCE, LAST_MOMENT),
     ) -> None:
+        self._turn_patience, self._last_moment = patience
         self._codec, self._database, self._clock, self._policy, self._wake = codec, database, clock, policy, wake
         self._running: dict[str, Awaitable[Reply]] = {}
         self._handed: list[int] = []
@@ -64,6 +71,7 @@ class Webhook:
             log.warning("push_rejected", reason=inbound.reason)
             return Response(status=inbound.status, text=inbound.reason)
         metrics.received.inc()
+        faults.reach("push_received")
         turn = self._turn(inbound, arrived_at)
         reply = await self._in_time(turn, inbound, arrived, arrived_at)
         if reply is None:
@@ -73,18 +81,14 @@ class Webhook:
                 request.transport.abort()
             raise asyncio.CancelledError
         faults.reach("turn_after_commit_before_answer")
-        return await self._answer(request, inbound, reply)
+        return await self._answer(request, inbound, reply, arrived)
 
     def _turn(self, inbound: Inbound, arrived_at: datetime) -> "asyncio.Future[Reply]":
         """The turn of this message; a repeat that arrives meanwhile waits for the one that is running."""
         running = self._running.get(inbound.identity)
         if running is None:
-            work = partial(
-                turns.take, inbound=inbound, arrived_at=arrived_at, now=arrived_at, policy=self._policy
-            )
-            running = asyncio.ensure_future(
-                self._database.run(work, Lane.CHAT, turns.person_key(inbound.openid))
-            )
+            work = partial(turns.take, inbound=inbound, arrived_at=arrived_at, now=arrived_at, policy=self._policy)
+            running = asyncio.ensure_future(self._database.run(work, Lane.CHAT, turns.person_key(inbound.openid)))
             self._running[inbound.identity] = running
             running.add_done_callback(lambda _done: self._running.pop(inbound.identity, None))
         return running  # type: ignore[return-value]  # what was put in above
@@ -94,7 +98,7 @@ class Webhook:
     ) -> Reply | None:
         """The turn's reply, an empty one once the raw message is durable, or None when nothing is."""
         loop = asyncio.get_running_loop()
-        await asyncio.wait([turn], timeout=arrived + TURN_PATIENCE - loop.time())
+        await asyncio.wait([turn], timeout=arrived + self._turn_patience - loop.time())
         if turn.done():
             return _reply_of(turn)
         raw = asyncio.ensure_future(
@@ -103,7 +107,10 @@ class Webhook:
                 Lane.RAW, turns.person_key(inbound.openid),
             )
         )  # fmt: skip
-        await asyncio.wait([turn, raw], timeout=arrived + LAST_MOMENT - loop.time(), return_when=asyncio.FIRST_COMPLETED)
+        both: list[asyncio.Future[Any]] = [turn, raw]
+        await asyncio.wait(
+            both, timeout=arrived + self._last_moment - loop.time(), return_when=asyncio.FIRST_COMPLETED
+        )
         if turn.done():
             return _reply_of(turn)
         if raw.done() and not raw.exception():
@@ -112,13 +119,14 @@ class Webhook:
             return Reply()
         return None
 
-    async def _answer(self, request: Request, inbound: Inbound, reply: Reply) -> StreamResponse:
+    async def _answer(self, request: Request, inbound: Inbound, reply: Reply, arrived: float) -> StreamResponse:
         text = SUCCESS
         if reply.text is not None and reply.said_at is not None:
             text = self._codec.reply(inbound, reply.text, int(reply.said_at.timestamp()))
         response = Response(text=text, content_type="text/plain" if text == SUCCESS else "application/xml")
         await response.prepare(request)
         await response.write_eof()
+        metrics.answer_seconds.observe(asyncio.get_running_loop().time() - arrived)
         faults.reach("answer_written_before_handed")
         if reply.outbox_id is not None:
             self._mark_handed(reply.outbox_id)
@@ -137,6 +145,7 @@ class Webhook:
             ids, self._handed = self._handed, []
             try:
                 await self._database.run(partial(outbox.mark_handed, ids=ids, now=self._clock.now()), Lane.CHAT)
+                faults.reach("handed_marked")
             except Exception as error:  # noqa: BLE001 - an unmarked reply is sent once more, never lost
                 log.warning("handed_not_marked", count=len(ids), error=type(error).__name__)
 

@@ -118,9 +118,7 @@ class Worker:
         for run in (turns.run_kept, turns.run_due):
             while True:
                 now = self._clock.now()
-                count = await self._database.run(
-                    partial(run, now=now, policy=self._policy, limit=BATCH), Lane.DUE
-                )
+                count = await self._database.run(partial(run, now=now, policy=self._policy, limit=BATCH), Lane.DUE)
                 faults.reach("due_after_commit")
                 done += count
                 if count < BATCH:

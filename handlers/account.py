@@ -1,5 +1,6 @@
 """The account of one report as the conversation knows it: what was told so far, appended piece by piece."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Self
@@ -9,13 +10,22 @@ from handlers.turn import Turn
 from handlers.understanding import Understanding, understand
 from storage import areas, media, reporters, reports, tasks
 from storage.people import Role
+from storage.reports import Report
 
 MEDIA = frozenset({"image", "voice", "video", "shortvideo"})
 UNREADABLE = frozenset({*MEDIA, "unsupported", "file", "link"})
 """What no rule can read: its urgency is unknown and counts as urgent."""
-_WORST = ("immediate_danger", "urgent", "unknown", "normal")
+QUIET_KINDS = frozenset({"greeting", "advert", "question", "benefit"})
+"""Kept and listed, but they wake nobody (benefit: a task of the village officer)."""
+AT_ONCE = timedelta(0)
+_LONGEST_BURST = 3
+"""Bursts' length after which even somebody who never pauses gets an answer."""
+_DANGER = "immediate_danger"
+_WORST = (_DANGER, "urgent", "unknown", "normal")
 _KINDS = ("danger", "report", "benefit", "other", "question", "greeting", "advert")
 """Weightiest first: an account that began with a greeting becomes a report, never the other way round."""
+_SEALED_APART = "call_back"
+"""The answer that is kept with the reporter, not with the report."""
 
 
 @dataclass(frozen=True)
@@ -23,15 +33,17 @@ class Account:
     """The report a conversation is about; kept in the conversation, so that most messages need not read the row."""
 
     report: int
-    area: int
     kind: str
     urgency: str
     suggested: str
-    opened: str
     heard: str
+    """When something was added last (ISO)."""
     replied: str
+    """When the bot answered last; what was added after it is owed a reply."""
     told: bool = False
     """Whether the account already holds words about what happened."""
+    finished: bool = False
+    """Whether everything was asked and the receipt given."""
 
     @classmethod
     def of(cls, turn: Turn) -> Self | None:
@@ -47,15 +59,46 @@ class Account:
     @property
     def in_danger(self) -> bool:
         """Whether the rules or the reporter say that it is happening now."""
-        return self.urgency == "immediate_danger"
+        return self.urgency == _DANGER
+
+    @property
+    def quiet(self) -> bool:
+        """Whether it wakes nobody."""
+        return self.kind in QUIET_KINDS
+
+    def endangered(self) -> Self:
+        """The same, now that the reporter says it is happening."""
+        return replace(self, urgency=_DANGER, kind="danger")
+
+    def joined(self, newer: Self) -> Self:
+        """Both accounts as one, under this report: the weightier of each."""
+        codes = dict.fromkeys(filter(None, f"{newer.suggested},{self.suggested}".split(",")))
+        return replace(
+            self, kind=min(self.kind, newer.kind, key=_KINDS.index),
+            urgency=min(self.urgency, newer.urgency, key=_WORST.index), suggested=",".join(list(codes)[:3]),
+            heard=newer.heard, told=self.told or newer.told,
+        )  # fmt: skip
 
     def silent_since(self, now: datetime) -> timedelta:
         """How long nothing was added."""
         return now - datetime.fromisoformat(self.heard)
 
-    def was_answered_just_now(self, turn: Turn) -> bool:
-        """Whether the burst this message belongs to already got its one reply."""
-        return turn.now - datetime.fromisoformat(self.replied) < timedelta(seconds=turn.policy.burst_seconds)
+    def owed(self) -> bool:
+        """Whether something was added that got no reply yet."""
+        return datetime.fromisoformat(self.heard) > datetime.fromisoformat(self.replied)
+
+    def in_burst(self, turn: Turn) -> bool:
+        """Whether a message that comes now belongs to a burst, which gets one reply when it is over."""
+        burst = timedelta(seconds=turn.policy.burst_seconds)
+        answered = turn.now - datetime.fromisoformat(self.replied)
+        return self.silent_since(turn.now) < burst and answered < burst * _LONGEST_BURST
+
+
+def mark_replied(turn: Turn) -> None:
+    """Note that this turn answers, so that nothing is owed to the burst."""
+    account = Account.of(turn)
+    if account is not None and turn.said:
+        replace(account, replied=turn.now.isoformat()).keep(turn)
 
 
 def reading(message: Message, role: str | None) -> Understanding:
@@ -65,7 +108,7 @@ def reading(message: Message, role: str | None) -> Understanding:
 
 
 def begin(turn: Turn, message: Message) -> Account:
-    """Open a report with this message as its first words."""
+    """Open a report with this message as its first words; the duty list and the look at what follows come with it."""
     role = next(iter(turn.roles), None) or Role.CITIZEN
     read = reading(message, role)
     kind = "report" if message.kind in UNREADABLE | {"location"} else read.kind
@@ -81,16 +124,36 @@ def begin(turn: Turn, message: Message) -> Account:
     _append(turn, report, message)
     moment = turn.now.isoformat()
     told = kind in {"danger", "report"} and message.kind == "text"
-    account = Account(report, area, kind, read.urgency, suggested, moment, moment, moment, told)
+    account = Account(report, kind, read.urgency, suggested, moment, moment, told)
     account.keep(turn)
+    _watch(turn, account, area)
     return account
 
 
-def add(turn: Turn, account: Account, message: Message, *, answers: dict[str, object] | None = None) -> Account:
-    """Append a message to the account and read the whole anew; nothing is ever lowered."""
+def _watch(turn: Turn, account: Account, area: int) -> None:
+    """Two clocks: the draft is on the duty list until it is quiet; what follows from the words is looked at, at once."""
+    silence = turn.now + timedelta(minutes=turn.policy.report_quiet_minutes)
+    shared = {
+        "subject": "report", "subject_id": account.report, "area_id": area, "opened_at": turn.now,
+        "policy_version": turn.policy.version,
+    }  # fmt: skip
+    draft = {
+        "key": f"draft_report:report:{account.report}", "kind": "draft_report", "role": "duty", "due_at": silence,
+        "next_at": None if account.quiet else silence, "state": "done" if account.quiet else "open",
+    }  # fmt: skip
+    burst = {
+        "key": f"burst:report:{account.report}", "kind": "burst", "role": "reporter", "due_at": turn.now,
+        "next_at": turn.now, "urgency": 2,
+    }  # fmt: skip
+    tasks.open_several(turn.connection, shared, draft, burst)
+
+
+def grow(turn: Turn, account: Account, message: Message) -> Account:
+    """Append a message to the account and read the whole anew; nothing is ever lowered. `note` writes the rest."""
     read = reading(message, None)
     kind = "report" if message.kind in UNREADABLE else read.kind
     codes = dict.fromkeys([*map(str, read.situations), *filter(None, account.suggested.split(","))])
+    _append(turn, account.report, message)
     grown = replace(
         account,
         kind=min(account.kind, kind, key=_KINDS.index),
@@ -99,20 +162,41 @@ def add(turn: Turn, account: Account, message: Message, *, answers: dict[str, ob
         heard=turn.now.isoformat(),
         told=account.told or (message.kind == "text" and kind in {"danger", "report"}),
     )
-    _append(turn, account.report, message)
-    note(turn, grown, answers)
+    grown.keep(turn)
     return grown
 
 
-def note(turn: Turn, account: Account, answers: dict[str, object] | None) -> None:
-    """Write what is known now to the report and the conversation, and let the silence begin anew."""
+def note(
+    turn: Turn, account: Account, answers: Mapping[str, object] | None, *, follow: timedelta | None = None
+) -> None:
+    """Write what is known now; the silence begins anew. `follow`: when to look at what the words mean for others."""
     account.keep(turn)
+    known = {key: _apart(key, value) for key, value in answers.items()} if answers is not None else None
     reports.heard(
         turn.connection, account.report, turn.now, kind=account.kind, urgency=account.urgency,
-        suggested=account.suggested, answers=answers,
+        suggested=account.suggested, answers=known,
     )  # fmt: skip
-    quiet = turn.now + timedelta(minutes=turn.policy.report_quiet_minutes)
-    tasks.put_off(turn.connection, f"draft_report:report:{account.report}", quiet)
+    silence = turn.now + timedelta(minutes=turn.policy.report_quiet_minutes)
+    at = None if follow is None else turn.now + follow
+    tasks.heard(turn.connection, account.report, quiet_at=silence, follow_at=at)
+
+
+def add_from_elsewhere(turn: Turn, report: Report, message: Message) -> None:
+    """More of a report from a phone that has only its receipt."""
+    read = reading(message, None)
+    kind = "report" if message.kind in UNREADABLE else read.kind
+    _append(turn, report.id, message)
+    reports.heard(
+        turn.connection, report.id, turn.now, kind=min(report.kind, kind, key=_KINDS.index),
+        urgency=min(report.urgency, read.urgency, key=_WORST.index), suggested=report.suggested, answers=report.answers,
+    )  # fmt: skip
+    silence = turn.now + timedelta(minutes=turn.policy.report_quiet_minutes)
+    tasks.heard(turn.connection, report.id, quiet_at=silence, follow_at=turn.now)
+
+
+def _apart(question: str, value: object) -> object:
+    """Of a telephone number the report only knows that there is one: who reported is kept apart."""
+    return "number" if question == _SEALED_APART and str(value).isdecimal() else value
 
 
 def _append(turn: Turn, report: int, message: Message) -> None:
@@ -131,9 +215,11 @@ def _append(turn: Turn, report: int, message: Message) -> None:
 
 def _area(turn: Turn, message: Message) -> int:
     """Where it belongs: the place named in the words, else where the reporter works, else the county."""
-    named = areas.mentioned(turn.session, message.text or "") if message.kind == "text" else []
-    if named:
-        return named[0].id
+    said = message.text or "" if message.kind == "text" else message.label or ""
+    found = areas.belonging(turn.session, said)
+    named = next((one for one in found if one.level != areas.AreaLevel.COUNTY), None)
+    if named is not None:
+        return named.id
     if turn.person and turn.person.area_id:
         return turn.person.area_id
-    return turn.county_id()
+    return found[-1].id if found else turn.county_id()

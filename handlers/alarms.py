@@ -5,6 +5,7 @@ from datetime import timedelta
 from handlers import who
 from handlers.kinds import TaskKind
 from handlers.turn import Card, Turn
+from handlers.workdays import in_window
 from messages import label, render
 from storage import areas, people, reports, tasks
 from storage.outbox import OutboxKind
@@ -19,14 +20,30 @@ CLIMBING = ("alarm", "listen", "unread_message")
 
 
 def open_alarm(turn: Turn, report_id: int, area_id: int, urgency: int) -> None:
-    """Alarm about a report; a second cause only makes it more urgent."""
-    number = turn.open_task(
-        "alarm", "report", report_id, area_id, due_at=turn.now + _claim_time(turn), next_at=turn.now, role="duty",
-        urgency=urgency,
-    )  # fmt: skip
-    task = turn.session.get_one(Task, number)
-    if task.state == TaskState.OPEN and task.urgency < urgency:
-        task.urgency, task.rung, task.next_at = urgency, 0, turn.now
+    """Alarm about a report; a second cause only makes it more urgent, and starts its ladder anew."""
+    live = tasks.live_of_subject(turn.session, "report", report_id, ["alarm"])
+    if not live:
+        once = tasks.once_opened(turn.session, "report", report_id, "alarm")
+        turn.open_task(
+            "alarm", "report", report_id, area_id, due_at=turn.now + _claim_time(turn), next_at=turn.now, role="duty",
+            urgency=urgency, again=turn.now.isoformat() if once else "",
+        )  # fmt: skip
+    for task in live:
+        if task.state == TaskState.OPEN and task.urgency < urgency:
+            task.urgency = urgency
+            _climb_anew(turn, task)
+
+
+def start_anew(turn: Turn, report_id: int) -> None:
+    """The report turned out to belong elsewhere: whoever is on duty there hears it now."""
+    for task in tasks.live_of_subject(turn.session, "report", report_id, CLIMBING):
+        if task.state == TaskState.OPEN:
+            _climb_anew(turn, task)
+
+
+def _climb_anew(turn: Turn, task: Task) -> None:
+    tasks.climb_anew(turn.connection, task.id)
+    task.rung, task.next_at = 0, turn.now
 
 
 def open_listening(turn: Turn, report_id: int, area_id: int) -> None:
@@ -34,16 +51,6 @@ def open_listening(turn: Turn, report_id: int, area_id: int) -> None:
     turn.open_task(
         "listen", "report", report_id, area_id, due_at=turn.now + _claim_time(turn), next_at=turn.now, role="duty",
         urgency=URGENT,
-    )  # fmt: skip
-
-
-def open_benefit(turn: Turn, report_id: int, area_id: int) -> None:
-    """A question about a benefit is the village officer's; where there is none, the duty person's."""
-    officer = who.officer_of(turn, area_id)
-    due_at = turn.now + timedelta(days=3)
-    turn.open_task(
-        "benefit", "report", report_id, area_id, due_at=due_at, next_at=turn.now, person_id=officer,
-        role=None if officer else "duty",
     )  # fmt: skip
 
 
@@ -73,26 +80,26 @@ def climb(turn: Turn, task: Task) -> None:
 
 def _tell_rung(turn: Turn, task: Task, number: int) -> bool:
     found = who.rung(turn, task.area_id, number)
-    if not found and number != 1:  # a roster without a stand-in is no gap, an empty post is
-        _empty_rung(turn, task.area_id, number)
-    if number == 0 and task.urgency == RED and turn.policy.red_county_at_once:
-        last = who.RUNGS - 1
-        found = list(dict.fromkeys([*found, *who.rung(turn, task.area_id, last)]))
-    return any([_tell(turn, task, person, number, found) for person in found])
+    if not found and who.is_a_post(turn, task.area_id, number):
+        open_empty_rung(turn, task.area_id, number)
+    red = number == 0 and task.urgency == RED and turn.policy.red_county_at_once
+    county = who.rung(turn, task.area_id, who.RUNGS - 1) if red else []
+    everybody = list(dict.fromkeys([*found, *county]))
+    told = [*tasks.told(turn.session, task.id), *everybody]
+    reached = [person for person in everybody if _tell(turn, task, person, number, told)]
+    return not set(found).isdisjoint(reached)  # the county is told besides: it does not stand in for an empty post
 
 
-def _tell(turn: Turn, task: Task, person_id: int, number: int, others: list[int]) -> bool:
-    """One person is alarmed, and reads who else was."""
+def _tell(turn: Turn, task: Task, person_id: int, number: int, told: list[int]) -> bool:
+    """One person is alarmed, and reads who else was or had been."""
     contact = people.reachable(turn.session, person_id)
     if contact is None:
         return False
     if tasks.tell(turn.session, task.id, person_id, number, turn.now):
-        until = turn.now + timedelta(days=turn.policy.shown_number_days)
-        shown = tasks.number_for(turn.session, contact, "task", task.id, turn.now, until)
-        also = [name for one in others if one != person_id and (name := name_of(turn, one))]
+        also = [name for one in dict.fromkeys(told) if one != person_id and (name := name_of(turn, one))]
         turn.push_to(
-            contact, OutboxKind.ALARM, "alarms/alarm", card=_card(turn, task), number=shown, kind=task.kind,
-            urgency=task.urgency, place=place_of(turn, task.area_id), also=also, rung=number,
+            contact, OutboxKind.ALARM, "alarms/alarm", card=_card(turn, task), number=_number(turn, task, contact),
+            kind=task.kind, urgency=task.urgency, place=place_of(turn, task.area_id), also=also, rung=number,
         )  # fmt: skip
     return True
 
@@ -105,56 +112,101 @@ def _last_rung(turn: Turn, task: Task) -> None:
     for person in everybody:
         contact = people.reachable(turn.session, person)
         if contact is not None and tasks.tell(turn.session, task.id, person, task.rung, turn.now):
-            until = turn.now + timedelta(days=turn.policy.shown_number_days)
             turn.push_to(
                 contact, OutboxKind.ALARM, "alarms/last_rung", card=_card(turn, task),
-                number=tasks.number_for(turn.session, contact, "task", task.id, turn.now, until),
-                numbers=turn.policy.numbers.last_rung, place=place_of(turn, task.area_id),
+                number=_number(turn, task, contact), numbers=turn.policy.numbers.last_rung,
+                place=place_of(turn, task.area_id),
             )  # fmt: skip
-    task.next_at = turn.now + timedelta(minutes=turn.policy.unclaimed_after_minutes)
+    task.next_at = turn.now + _claim_time(turn)
 
 
-def _empty_rung(turn: Turn, area_id: int, number: int) -> None:
+def _number(turn: Turn, task: Task, contact: int) -> int:
+    until = turn.now + timedelta(days=turn.policy.shown_number_days)
+    return tasks.number_for(turn.session, contact, "task", task.id, turn.now, until)
+
+
+def open_empty_rung(turn: Turn, area_id: int, number: int) -> None:
     """A rung without anybody reachable: the county must fill the post."""
-    day = turn.now.date().isoformat()
-    turn.open_task(
-        "empty_rung", "area", area_id, area_id, due_at=turn.now + timedelta(days=1), next_at=turn.now,
-        role=Role.COUNTY_SUPERVISOR, urgency=URGENT, again=f"{number}:{day}",
-    )  # fmt: skip
+    live = tasks.live_of_subject(turn.session, "area", area_id, ["empty_rung"])
+    if not any(_rung_of(task) == number for task in live):
+        turn.open_task(
+            "empty_rung", "area", area_id, area_id, due_at=turn.now + timedelta(days=1), next_at=turn.now,
+            role=Role.COUNTY_SUPERVISOR, urgency=URGENT, again=f"{number}:{turn.now.isoformat()}",
+        )  # fmt: skip
+
+
+def _rung_of(task: Task) -> int:
+    """The rung that an empty-rung task is about; it stands in its key."""
+    return int(task.key.split(":")[3])
 
 
 def remind_county(turn: Turn, task: Task) -> None:
-    """A matter of the county supervisors themselves: each is told, daily, until it is done."""
+    """A matter of the county supervisors themselves: each is told, daily, as long as it is true."""
+    if _is_over(turn, task):
+        tasks.end(turn.connection, task.id, turn.now)
+        return
     for person in who.supervisors(turn, task.area_id, Role.COUNTY_SUPERVISOR):
         contact = people.reachable(turn.session, person)
-        if contact is not None:
-            tasks.tell(turn.session, task.id, person, task.rung, turn.now)
+        if contact is not None and tasks.tell(turn.session, task.id, person, task.rung, turn.now):
             turn.push_to(
-                contact, OutboxKind.NOTICE, "alarms/empty_rung", card=_card(turn, task),
+                contact, OutboxKind.NOTICE, "alarms/empty_rung", card=_card(turn, task), kind=task.kind,
                 place=place_of(turn, task.area_id),
             )  # fmt: skip
     task.rung += 1
-    task.next_at = turn.now + timedelta(days=1)
+    task.next_at = in_window(turn.policy, turn.now + timedelta(days=1))
 
 
-def tell_holder_of_more(turn: Turn, report_id: int) -> None:
+def _is_over(turn: Turn, task: Task) -> bool:
+    if task.kind == "unreachable":
+        gone = people.person_of(turn.session, task.subject_id) is None
+        return gone or people.reachable(turn.session, task.subject_id) is not None
+    return bool(who.rung(turn, task.area_id, _rung_of(task)))
+
+
+def explain(turn: Turn, task: Task) -> None:
+    """What the county must do about an empty post or somebody who cannot be reached."""
+    name = name_of(turn, task.subject_id) if task.kind == "unreachable" else None
+    turn.say("alarms/fill_post", place=place_of(turn, task.area_id), name=name)
+
+
+def tell_holder_of_more(turn: Turn, report: Report) -> None:
     """Something was added to a report that somebody already has."""
-    report = turn.session.get_one(Report, report_id)
     holder = reports.holder_of(turn.session, report)
     if holder is not None:
         turn.push(holder, OutboxKind.NOTICE, "alarms/more", card=report_card(report, "alarms/card_more"))
 
 
+def person_lost(turn: Turn, person_id: int) -> None:
+    """Somebody cannot be reached: alarms of which nobody reachable was told climb at once."""
+    for task in tasks.told_and_open(turn.session, person_id):
+        told = tasks.told(turn.session, task.id)
+        if task.kind in CLIMBING and not any(people.reachable(turn.session, one) is not None for one in told):
+            task.next_at = turn.now
+
+
 def holder_lost(turn: Turn, person_id: int) -> None:
-    """Somebody can no longer be reached: what they hold goes to the stand-in, or climbs as an alarm of its own."""
+    """Somebody is gone: what they hold goes to the stand-in, or is the county's matter until somebody else has it."""
+    person_lost(turn, person_id)
     person = turn.session.get(people.Person, person_id)
     held = tasks.live_of_person(turn.session, person_id)
     stand_in = person.stand_in_id if person else None
     if stand_in and people.reachable(turn.session, stand_in) is not None:
+        turn.session.flush()  # what follows goes past the ORM
         tasks.hand_over(turn.connection, person_id, stand_in)
         return
-    for area_id in {task.area_id for task in held}:
-        _empty_rung(turn, area_id, 0)
+    for task in held:
+        task.next_at = task.next_at or turn.now
+    if held and person is not None:
+        list_unreachable(turn, person)
+
+
+def list_unreachable(turn: Turn, person: people.Person) -> None:
+    """A person whom no channel reaches is on the county's list at once."""
+    if not tasks.live_of_subject(turn.session, "person", person.id, ["unreachable"]):
+        turn.open_task(
+            "unreachable", "person", person.id, person.area_id or turn.county_id(), due_at=turn.now,
+            next_at=turn.now, role=Role.COUNTY_SUPERVISOR, urgency=URGENT, again=turn.now.isoformat(),
+        )  # fmt: skip
 
 
 def place_of(turn: Turn, area_id: int) -> str:
@@ -197,6 +249,6 @@ TASKS = {
     "alarm": TaskKind(due=climb, line=line),
     "listen": TaskKind(due=climb, line=line),
     "unread_message": TaskKind(due=climb, line=line),
-    "empty_rung": TaskKind(due=remind_county, line=line),
-    "unreachable": TaskKind(due=remind_county, line=line),
+    "empty_rung": TaskKind(due=remind_county, line=line, pick=explain),
+    "unreachable": TaskKind(due=remind_county, line=line, pick=explain),
 }

@@ -1,17 +1,25 @@
-"""Cases by words: claim, step, assign, level, message to the reporter, gist, close, each with or without the number that was shown."""
+"""Cases by words: claim, read, step, assign, level, words to the reporter, gist, close, approve.
+
+Each with or without the number that was shown.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from handlers import alarms, cases, tasklist, who
+from handlers import alarms, cases, drafts, tasklist, who
+from handlers.account import UNREADABLE
 from handlers.conversation import Flow, show
-from handlers.questions import Choice, Words
+from handlers.questions import Choice, Words, YesNo
 from handlers.turn import Refused, Turn
 from messages import Command, labels
 from storage import areas, people, reports, tasks
 from storage.cases import Case
 from storage.people import STAFF, Role
 from storage.tasks import Task
+
+
+_LINES_SHOWN = 8
+"""Of a long account the last lines; the page has all of it."""
 
 
 def claim(turn: Turn, command: Command) -> None:
@@ -41,6 +49,8 @@ class StepFlow(Flow, name="case_step"):
 
     def finish(self, turn: Turn) -> None:
         """Record it."""
+        if self.given_up(turn, "kind"):
+            return
         case = cases.held_case(turn, self.about["case"])
         cases.record_step(turn, case, str(self.kind), self.note)
         turn.say("cases/step_kept", number=case.number, kind=str(self.kind))
@@ -63,6 +73,8 @@ class AssignFlow(Flow, name="case_assign"):
 
     def finish(self, turn: Turn) -> None:
         """Assign."""
+        if self.given_up(turn, "officer"):
+            return
         case = cases.held_case(turn, self.about["case"])
         cases.assign(turn, case, int(str(self.officer)))
         turn.say("cases/assigned", number=case.number, officer=alarms.name_of(turn, case.officer_id))
@@ -76,6 +88,8 @@ class LevelFlow(Flow, name="case_level"):
 
     def finish(self, turn: Turn) -> None:
         """Set it, or wait for the second person."""
+        if self.given_up(turn, "level", "why"):
+            return
         case = cases.held_case(turn, self.about["case"])
         done = cases.set_level(turn, case, str(self.level), str(self.why))
         turn.say("cases/level_set", number=case.number, level=str(self.level), done=done)
@@ -88,6 +102,8 @@ class CloseFlow(Flow, name="case_close"):
 
     def finish(self, turn: Turn) -> None:
         """Close it, or wait for the second person."""
+        if self.given_up(turn, "why"):
+            return
         case = cases.held_case(turn, self.about["case"])
         done = cases.close(turn, case, str(self.why))
         turn.say("cases/closed", number=case.number, done=done)
@@ -100,8 +116,11 @@ class WordsToReporter(Flow, name="case_message"):
 
     def finish(self, turn: Turn) -> None:
         """Send it on."""
+        if self.given_up(turn, "words"):
+            return
         case = cases.held_case(turn, self.about["case"])
-        reached = [cases.message_reporter(turn, one.id, str(self.words)) for one in reports.of_case(turn.session, case.id)]
+        mine = reports.of_case(turn.session, case.id)
+        reached = [cases.message_reporter(turn, one.id, str(self.words)) for one in mine]
         turn.say("cases/message_sent", reached=any(reached))
 
 
@@ -112,10 +131,66 @@ class GistFlow(Flow, name="case_gist"):
 
     def finish(self, turn: Turn) -> None:
         """Kept with the account, as the listener's."""
+        if self.given_up(turn, "words"):
+            return
         case = cases.held_case(turn, self.about["case"])
         for report in reports.of_case(turn.session, case.id):
             reports.append(turn.connection, report.id, turn.now, "gist", text=str(self.words), by="staff")
         turn.say("cases/gist_kept", number=case.number)
+
+
+class ReadFlow(Flow, name="case_read"):
+    """What came in, word for word, and what a person makes of it."""
+
+    verdict = Choice("read_verdict", skippable=False)
+    why = Words(when=lambda flow: flow.answers.get("verdict") == "aside", skippable=False, limit=200)
+
+    def values(self, turn: Turn) -> dict[str, Any]:
+        """The words so far, and how many things no rule can read."""
+        entries = reports.entries_of(turn.session, self._task(turn).subject_id)
+        return {
+            "words": [one.text for one in entries if one.text][-_LINES_SHOWN:],
+            "unread": sum(one.kind in UNREADABLE for one in entries),
+        }
+
+    def finish(self, turn: Turn) -> None:
+        """Take it, or set it aside with a reason."""
+        if self.given_up(turn, "verdict"):
+            return
+        task = self._task(turn)
+        if self.verdict == "take":
+            cases.take(turn, task.id)
+        elif not self.given_up(turn, "why"):
+            drafts.set_aside(turn, task.subject_id, str(self.why))
+            turn.say("cases/set_aside")
+
+    def _task(self, turn: Turn) -> Task:
+        task = turn.session.get_one(Task, self.about["task"])
+        cases.may_take(turn, task)
+        return task
+
+
+class ApproveFlow(Flow, name="case_approve"):
+    """The second person's word on lowering or closing a red case."""
+
+    agreed = YesNo(skippable=False)
+
+    def values(self, turn: Turn) -> dict[str, Any]:
+        """What was proposed, by whom and why."""
+        case = cases.held_case(turn, self.about["case"])
+        return {
+            "number": case.number, "what": case.pending, "by": alarms.name_of(turn, case.pending_by_id),
+            "why": case.pending_why or "",
+        }  # fmt: skip
+
+    def finish(self, turn: Turn) -> None:
+        """Agree or not."""
+        if self.given_up(turn, "agreed"):
+            return
+        case = cases.held_case(turn, self.about["case"])
+        what, agreed = case.pending, self.agreed == "yes"
+        cases.answer_proposal(turn, case, agreed=agreed)
+        turn.say("cases/approved", number=case.number, what=what, agreed=agreed)
 
 
 def _on_case(flow: type[Flow], question: str) -> Callable[[Turn, Command], None]:
@@ -166,21 +241,26 @@ def _case_of(turn: Turn, task: Task) -> Case:
 
 
 def pick(turn: Turn, task: Task) -> None:
-    """A number named from the list: an alarm is taken, a case says what can be done with it."""
-    if task.subject == "report":
+    """A number named from the list: an alarm is taken, a draft is read, a case says what can be done with it."""
+    if task.kind in alarms.CLIMBING:
         cases.take(turn, task.id)
-        return
-    case = cases.held_case(turn, task.subject_id)
-    turn.say("cases/what_now", number=case.number, level=case.level, path=f"/m/case/{_report_id(turn, case)}")
-    show(turn, "cases")
+    elif task.subject == "report":
+        cases.may_take(turn, task)
+        ReadFlow.start(turn, task=task.id)
+    elif task.kind == "approval":
+        case = cases.held_case(turn, task.subject_id)
+        if case.pending is None or (turn.person and case.pending_by_id == turn.person.id):
+            raise Refused("cases/second_person")
+        ApproveFlow.start(turn, case=case.id)
+    else:
+        case = cases.held_case(turn, task.subject_id)
+        turn.say("cases/what_now", number=case.number, level=case.level, kind=task.kind)
+        show(turn, "cases")
 
 
-def _report_id(turn: Turn, case: Case) -> int:
-    found = reports.of_case(turn.session, case.id)
-    return found[0].id if found else 0
-
-
-FLOWS: tuple[type[Flow], ...] = (StepFlow, AssignFlow, LevelFlow, CloseFlow, WordsToReporter, GistFlow)
+FLOWS: tuple[type[Flow], ...] = (
+    StepFlow, AssignFlow, LevelFlow, CloseFlow, WordsToReporter, GistFlow, ReadFlow, ApproveFlow,
+)  # fmt: skip
 COMMANDS = {
     "claim": claim,
     "step": _on_case(StepFlow, "kind"),

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from handlers import alarms, prompts, who
 from handlers.kinds import TaskKind
 from handlers.turn import Card, Refused, Turn
-from handlers.workdays import local_day
+from handlers.workdays import in_window, local_day
 from messages import label, labels, render
-from storage import cases, people, reporters, reports, tasks
+from storage import cases, inbox, people, reporters, reports, tasks
 from storage.cases import Case, CaseStage, CaseStep
 from storage.outbox import OutboxKind
 from storage.people import STAFF, Role
@@ -20,16 +20,18 @@ from storage.tasks import Task
 LEVELS = ("green", "blue", "yellow", "red")
 """Lowest first."""
 REMINDER = timedelta(days=1)
+_REPORT_TASKS = (*alarms.CLIMBING, "draft_report", "read_report", "benefit")
+"""What a claim settles: everything that waits because nobody has the report."""
+_OFFICERS = ("first_contact", "case")
+"""What goes to the officer a case is assigned to."""
 CHECK_IN = timedelta(days=7)
 """How often the holder of a case in which the child was seen is asked where it stands."""
 
 
 def take(turn: Turn, task_id: int) -> Case | None:
-    """Claim: one update decides who holds it. The others who were told read who took it; None when somebody else has it."""
-    person = turn.require(*STAFF)
+    """Claim: one update decides who holds it. The others who were told read who took it; None when somebody has it."""
     task = turn.session.get_one(Task, task_id)
-    if person.id not in tasks.told(turn.session, task_id) and not who.covers(turn, task.area_id):
-        raise Refused("common/not_yours")
+    person, told = may_take(turn, task), tasks.told(turn.session, task_id)
     turn.session.flush()  # the claim below must see what this turn changed
     if not tasks.claim(turn.connection, task_id, person.id, turn.now):
         turn.session.refresh(task)
@@ -38,51 +40,81 @@ def take(turn: Turn, task_id: int) -> Case | None:
         return None
     turn.session.refresh(task)
     turn.audit("claim", task.subject, task.subject_id)
-    for other in tasks.told(turn.session, task_id):
+    place = alarms.place_of(turn, task.area_id)
+    for other in told:
         if other != person.id:
             card = Card("task", {"what": render("alarms/card_taken"), "count": ""}, None)
-            turn.push(other, OutboxKind.NOTICE, "alarms/taken", card=card, holder=person.name, place=alarms.place_of(turn, task.area_id))
+            turn.push(other, OutboxKind.NOTICE, "alarms/taken", card=card, holder=person.name, place=place)
     if task.subject != "report":
         tasks.end(turn.connection, task_id, turn.now)
-        turn.say("alarms/taken_other", kind=task.kind)
+        words = inbox.words_of(turn.connection, task.subject_id) if task.subject == "inbox" else None
+        turn.say("alarms/taken_other", kind=task.kind, words=words)
         return None
     return open_case(turn, task)
+
+
+def may_take(turn: Turn, task: Task) -> people.Person:
+    """The speaking person, who was told about the task, has it, or covers its area; else it does not exist."""
+    person = turn.require(*STAFF)
+    if person.id not in {*tasks.told(turn.session, task.id), task.person_id} and not who.covers(turn, task.area_id):
+        raise Refused("common/not_yours")
+    return person
 
 
 def open_case(turn: Turn, task: Task) -> Case:
     """The case of a report, opened by whoever claimed it; a second task of the same report joins the one there is."""
     report = turn.session.get_one(Report, task.subject_id)
     person = turn.require(*STAFF)
+    live = tasks.live_of_subject(turn.session, "report", report.id, _REPORT_TASKS)
+    red = report.urgency == "immediate_danger" or alarms.RED in {task.urgency, *(one.urgency for one in live)}
     case = turn.session.get(Case, report.case_id) if report.case_id else None
     if case is None:
-        number = cases.next_number(turn.session, f"{local_day(turn.now):%y%m}")
-        level = "red" if task.urgency == alarms.RED else "yellow"
-        case = Case(
-            number=number, area_id=report.area_id, child_id=report.child_id, level=level, situation=report.situation,
-            holder_id=person.id, opened_at=turn.now, policy_version=turn.policy.version, stage=CaseStage.OPEN,
-        )  # fmt: skip
-        turn.session.add(case)
-        turn.session.flush()  # gives the id that the report and the task point to
-        report.case_id = case.id
-        if report.stage in {ReportStage.DRAFT, ReportStage.FILED}:
-            report.accept(turn.session, by=person.id, at=turn.now)
-        due_at = turn.now + timedelta(hours=turn.policy.level(level).first_contact_hours)
-        turn.open_task(
-            "first_contact", "case", case.id, case.area_id, due_at=due_at, next_at=_half_time(turn, due_at),
-            person_id=person.id, urgency=task.urgency,
-        )  # fmt: skip
+        case = _new_case(turn, report, person.id, "red" if red else "yellow")
         tell_reporter(turn, report.id, "reports/in_hand")
-    for one in tasks.live_of_subject(turn.session, "report", report.id, [*alarms.CLIMBING, "draft_report", "benefit"]):
+    elif case.stage == CaseStage.CLOSED:
+        case.reopen(turn.session, by=person.id, at=turn.now)
+        case.holder_id, case.closed_at, case.seen_at = person.id, None, None
+        _first_contact(turn, case, again=turn.now.isoformat())
+        tell_reporter(turn, report.id, "reports/in_hand")
+    if red and case.level != "red":
+        cases.note_level(turn.session, case, "red", by=person.id, at=turn.now, why="")
+    if report.stage in {ReportStage.DRAFT, ReportStage.FILED}:
+        report.accept(turn.session, by=person.id, at=turn.now)
+    for one in live:
         tasks.end(turn.connection, one.id, turn.now)
     turn.say("cases/opened", number=case.number, level=case.level, report=report.id, numbers=turn.policy.numbers)
     return case
+
+
+def _new_case(turn: Turn, report: Report, holder_id: int, level: str) -> Case:
+    case = Case(
+        number=cases.next_number(turn.session, f"{local_day(turn.now):%y%m}"), area_id=report.area_id,
+        child_id=report.child_id, level=level, situation=report.situation, holder_id=holder_id, opened_at=turn.now,
+        policy_version=turn.policy.version, stage=CaseStage.OPEN,
+    )  # fmt: skip
+    turn.session.add(case)
+    turn.session.flush()  # gives the id that the report and the task point to
+    report.case_id = case.id
+    _first_contact(turn, case)
+    return case
+
+
+def _first_contact(turn: Turn, case: Case, again: str = "") -> None:
+    """The child must be seen within the hours of its level; the holder is asked at half time."""
+    due_at = turn.now + timedelta(hours=turn.policy.level(case.level).first_contact_hours)
+    turn.open_task(
+        "first_contact", "case", case.id, case.area_id, due_at=due_at, next_at=turn.now + (due_at - turn.now) / 2,
+        person_id=case.holder_id, urgency=alarms.RED if case.level == "red" else alarms.URGENT, again=again,
+    )  # fmt: skip
 
 
 def held_case(turn: Turn, case_id: int) -> Case:
     """The case, if the speaking person holds it, was assigned it, or supervises its area; else it does not exist."""
     person = turn.require(*STAFF)
     case = turn.session.get(Case, case_id)
-    if case is None or not (person.id in {case.holder_id, case.officer_id} or (who.covers(turn, case.area_id) and supervises(turn))):
+    if case is None:
+        raise Refused("common/not_yours")
+    if person.id not in {case.holder_id, case.officer_id} and not (supervises(turn) and who.covers(turn, case.area_id)):
         raise Refused("common/not_yours")
     return case
 
@@ -104,14 +136,25 @@ def record_step(turn: Turn, case: Case, kind: str, note: str | None = None, at: 
             case.see(turn.session, by=person.id, at=turn.now)
         for task in tasks.live_of_subject(turn.session, "case", case.id, ["first_contact"]):
             tasks.end(turn.connection, task.id, turn.now)
-        check = turn.now + CHECK_IN
-        turn.open_task(
-            "case", "case", case.id, case.area_id, due_at=check, next_at=check, person_id=case.officer_id or case.holder_id
-        )
+        _check_in(turn, case)
+    for task in tasks.live_of_subject(turn.session, "case", case.id, ["case"]):
+        task.due_at = task.next_at = turn.now + CHECK_IN  # something was done: no need to ask before long
     if kind == "police_told":
         for report in reports.of_case(turn.session, case.id):
             report.police_told_at = report.police_told_at or turn.now
     turn.audit("step", "case", case.id, kind)
+
+
+def _check_in(turn: Turn, case: Case) -> None:
+    """A case in which the child was seen is asked about weekly, until it is closed."""
+    if tasks.live_of_subject(turn.session, "case", case.id, ["case"]):
+        return
+    once = tasks.once_opened(turn.session, "case", case.id, "case")
+    at = turn.now + CHECK_IN
+    turn.open_task(
+        "case", "case", case.id, case.area_id, due_at=at, next_at=at, person_id=case.officer_id or case.holder_id,
+        again=turn.now.isoformat() if once else "",
+    )  # fmt: skip
 
 
 def assign(turn: Turn, case: Case, officer_id: int) -> None:
@@ -120,11 +163,12 @@ def assign(turn: Turn, case: Case, officer_id: int) -> None:
     if case.officer_id == officer_id:
         return
     case.officer_id = officer_id
-    if case.stage in {CaseStage.OPEN, CaseStage.VISITED}:
+    if case.stage in {CaseStage.OPEN, CaseStage.ASSIGNED}:
         case.assign(turn.session, by=person.id, at=turn.now)
-    for task in tasks.live_of_subject(turn.session, "case", case.id):
+    for task in tasks.live_of_subject(turn.session, "case", case.id, _OFFICERS):
         task.person_id = officer_id
-        prompts.prompt(turn, task, officer_id)
+        if not prompts.prompt(turn, task, officer_id):
+            task.next_at = turn.now  # nobody reaches the officer: the task looks for somebody else at once
     turn.audit("assign", "case", case.id)
 
 
@@ -142,11 +186,14 @@ def set_level(turn: Turn, case: Case, level: str, why: str) -> bool:
 def close(turn: Turn, case: Case, why: str) -> bool:
     """Close with a reason; a red case waits for a second person. Whether it is closed now."""
     person = turn.require(*STAFF)
+    if case.stage not in {CaseStage.VISITED, CaseStage.CLOSING}:
+        raise Refused("cases/not_seen_yet", number=case.number)
     if case.level == "red" and not _second(case, "close", person.id):
         _propose(turn, case, "close", why)
         return False
     case.close(turn.session, by=person.id, at=turn.now, why=why)
     case.closed_at = turn.now
+    turn.session.flush()  # what follows goes past the ORM
     for report in reports.of_case(turn.session, case.id):
         if report.stage == ReportStage.ACCEPTED:
             report.resolve(turn.session, by=person.id, at=turn.now)
@@ -182,6 +229,7 @@ def _second(case: Case, what: str, person_id: int) -> bool:
 def _propose(turn: Turn, case: Case, what: str, why: str) -> None:
     """The first of two persons: the supervisors of the area are asked for the second word."""
     person = turn.require(*STAFF)
+    _settled(turn, case)  # a new proposal takes the place of an older one
     case.pending, case.pending_by_id, case.pending_why = what, person.id, why
     due_at = turn.now + timedelta(days=3)
     turn.open_task(
@@ -197,35 +245,76 @@ def _settled(turn: Turn, case: Case) -> None:
         tasks.end(turn.connection, task.id, turn.now)
 
 
-def _half_time(turn: Turn, due_at: datetime) -> datetime:
-    return turn.now + (due_at - turn.now) / 2
+def answer_proposal(turn: Turn, case: Case, *, agreed: bool) -> None:
+    """The second person's word on a red case; the first reads it."""
+    person = turn.require(Role.TOWNSHIP_CHILD_SUPERVISOR, Role.COUNTY_SUPERVISOR)
+    what, first, why = case.pending, case.pending_by_id, case.pending_why or ""
+    if what is None or first == person.id:
+        raise Refused("common/not_now")
+    if not agreed:
+        _settled(turn, case)
+        turn.audit("disagree", "case", case.id, what)
+    elif what == "close":
+        close(turn, case, why)
+    else:
+        set_level(turn, case, what, why)
+    card = Card("task", {"what": render("cases/card_answered"), "count": ""}, None)
+    turn.push(
+        first, OutboxKind.NOTICE, "cases/answered", card=card, number=case.number, what=what, agreed=agreed,
+        by=person.name,
+    )  # fmt: skip
 
 
 def remind(turn: Turn, task: Task) -> None:
-    """The holder is asked; once it is overdue the township and the county hear of it too."""
+    """The holder is asked; once it is overdue, or nobody is reached, the township and the county hear of it too."""
     case = turn.session.get_one(Case, task.subject_id)
     if case.stage == CaseStage.CLOSED:
         tasks.end(turn.connection, task.id, turn.now)
         return
-    holder = turn.session.get(people.Person, task.person_id) if task.person_id else None
-    reached = prompts.prompt(turn, task, task.person_id)
-    if not reached:
-        reached = prompts.prompt(turn, task, holder.stand_in_id if holder else None)
+    opens = in_window(turn.policy, turn.now)
+    if opens > turn.now and case.level != "red":
+        task.next_at = opens
+        return
+    reached = _ask_holder(turn, task, case)
     if turn.now >= task.due_at or not reached:
-        for role in (Role.TOWNSHIP_CHILD_SUPERVISOR, Role.COUNTY_SUPERVISOR):
-            for person in who.supervisors(turn, case.area_id, role):
-                if person != task.person_id and prompts.prompt(turn, task, person):
-                    tasks.tell(turn.session, task.id, person, task.rung, turn.now)
+        _tell_above(turn, task, case)
     task.rung += 1
-    task.next_at = turn.now + REMINDER if turn.now >= task.due_at else task.due_at
+    task.next_at = turn.now + REMINDER if turn.now >= task.due_at or not reached else task.due_at
+
+
+def _ask_holder(turn: Turn, task: Task, case: Case) -> bool:
+    """Whoever has the task, else the stand-in or the case's holder, who then has it."""
+    if prompts.prompt(turn, task, task.person_id):
+        return True
+    person = turn.session.get(people.Person, task.person_id) if task.person_id else None
+    for other in (person.stand_in_id if person else None, case.holder_id):
+        if other not in {None, task.person_id} and prompts.prompt(turn, task, other):
+            task.person_id = other
+            return True
+    return False
+
+
+def _tell_above(turn: Turn, task: Task, case: Case) -> None:
+    for role in (Role.TOWNSHIP_CHILD_SUPERVISOR, Role.COUNTY_SUPERVISOR):
+        for person in who.supervisors(turn, case.area_id, role):
+            if person != task.person_id and prompts.prompt(turn, task, person):
+                tasks.tell(turn.session, task.id, person, task.rung, turn.now)
 
 
 def ask_approval(turn: Turn, task: Task) -> None:
-    """Every county supervisor but the first person is asked, daily."""
+    """Every county supervisor but the first person is asked, daily; where there is none, the township's."""
     case = turn.session.get_one(Case, task.subject_id)
-    for person in who.supervisors(turn, case.area_id, Role.COUNTY_SUPERVISOR):
-        if person != case.pending_by_id and prompts.prompt(turn, task, person):
+    opens = in_window(turn.policy, turn.now)
+    if opens > turn.now:
+        task.next_at = opens
+        return
+    for role in (Role.COUNTY_SUPERVISOR, Role.TOWNSHIP_CHILD_SUPERVISOR):
+        others = [one for one in who.supervisors(turn, case.area_id, role) if one != case.pending_by_id]
+        asked = [one for one in others if prompts.prompt(turn, task, one)]
+        for person in asked:
             tasks.tell(turn.session, task.id, person, task.rung, turn.now)
+        if asked:
+            break
     task.rung += 1
     task.next_at = turn.now + REMINDER
 

@@ -1,7 +1,7 @@
 """The flow language: a flow is a class whose attributes are questions, in the order asked.
 
 Only the answers are stored; the next question is the first that is wanted and unanswered. Cancel, back,
-skip and restart belong to the language. A flow's name is its folder in `messages/`, a question's name is its file there.
+skip and restart belong to the language. A flow's name is its folder in `messages/`, a question's name its file there.
 """
 
 from collections.abc import Iterable
@@ -12,12 +12,15 @@ from handlers.message import Message
 from handlers.questions import Question, Unclear
 from handlers.turn import Turn
 from messages import Command, render
+from storage.contacts import Talk
 
 CONTROL = frozenset({"cancel", "back", "skip", "restart"})
 """Commands that belong to the language while a flow is open."""
 MOST_ASKED = 2
 """No question is put a third time."""
 _STATE = "flow"
+_AGAIN = "again"
+"""In `about`: when a question was repeated because a digit may belong to something else."""
 
 
 class Flow:
@@ -67,6 +70,13 @@ class Flow:
         """Values the question texts take."""
         return {}
 
+    def given_up(self, turn: Turn, *needed: str) -> bool:
+        """Whether an answer that is needed was not given, however often it was asked for; says so."""
+        if all(self.answers.get(one) is not None for one in needed):
+            return False
+        turn.say("common/given_up")
+        return True
+
     # The engine.
 
     @classmethod
@@ -114,24 +124,46 @@ class Flow:
         if asked:
             talk.asked, talk.asked_at = f"{self.name}.{asked}", turn.now
 
+    def repeat(self, turn: Turn, key: str | None = None) -> None:
+        """Put the open question (or `key`) once more; repeating is not asking once more."""
+        question = key or self.open_question(turn)
+        if question is None:
+            self.advance(turn)
+            return
+        self.asked[question] = max(0, self.asked.get(question, 1) - 1)
+        self.put(turn, question)
+
+    def open_question(self, turn: Turn) -> str | None:
+        """The question shown last, while it has no answer, else the next one."""
+        shown = (_talk(turn).asked or "").removeprefix(f"{self.name}.")
+        return shown if shown in self.questions and shown not in self.answers else self.next()
+
     def hear(self, turn: Turn, message: Message, command: Command | None) -> None:
-        """Read a message as the answer to the question shown last."""
-        talk = _talk(turn)
-        shown = (talk.asked or "").removeprefix(f"{self.name}.")
-        question = shown if shown in self.questions and shown not in self.answers else self.next()
-        tapped = (message.menu_id or "").removeprefix(f"{self.name}.")
-        if tapped in self.questions:
-            question = tapped  # a tap names its question, however old it is
+        """Read a message as the answer to the question shown last; a tap names its own, however old it is."""
+        flow, _, tapped = (message.menu_id or "").partition(".")
+        own = flow == self.name and tapped in self.questions
+        question = tapped if own else self.open_question(turn)
         if command and command.word in CONTROL:
             self._control(turn, command.word, question)
         elif question is None:
             self.advance(turn)
-        elif tapped != question and is_bare_digit(message) and stale(turn):
-            turn.say("common/again")
-            self.asked[question] = max(0, self.asked.get(question, 1) - 1)  # repeating is not asking once more
-            self.put(turn, question)
+        elif tapped and not own:
+            turn.say("common/too_late")
+            self.repeat(turn, question)
+        elif not tapped and is_bare_digit(message) and stale(turn):
+            self._ask_again(turn, question)
         else:
             self._answer(turn, question, message, command)
+
+    def _ask_again(self, turn: Turn, question: str) -> None:
+        """A digit may belong to something else: the question comes again, once for all digits that were on their way."""
+        asked_at = _talk(turn).asked_at
+        if asked_at is not None and self.about.get(_AGAIN) == asked_at.isoformat() and on_its_way(turn):
+            self.keep(turn)
+            return
+        turn.say("common/again")
+        self.about[_AGAIN] = turn.now.isoformat()
+        self.repeat(turn, question)
 
     def _answer(self, turn: Turn, key: str, message: Message, command: Command | None) -> None:
         try:
@@ -206,13 +238,18 @@ def stale(turn: Turn) -> bool:
     before the question was shown.
     """
     talk = _talk(turn)
-    if talk.asked_at is None:
+    if talk.asked_at is None or on_its_way(turn):
         return True
-    on_its_way = turn.message is not None and turn.message.arrived_at is not None and turn.message.arrived_at <= talk.asked_at
     pushed = talk.pushed_at is not None and talk.pushed_at > talk.asked_at
-    return on_its_way or pushed or turn.now - talk.asked_at > timedelta(minutes=turn.policy.question_fresh_minutes)
+    return pushed or turn.now - talk.asked_at > timedelta(minutes=turn.policy.question_fresh_minutes)
 
 
-def _talk(turn: Turn) -> Any:  # noqa: ANN401 - Talk, never None here
+def on_its_way(turn: Turn) -> bool:
+    """Whether the message reached our door before the question shown last was put."""
+    asked_at, arrived_at = _talk(turn).asked_at, turn.message.arrived_at if turn.message else None
+    return asked_at is not None and arrived_at is not None and arrived_at <= asked_at
+
+
+def _talk(turn: Turn) -> Talk:
     assert turn.talk is not None, "a conversation belongs to a contact"  # noqa: S101 - a bug of ours, not input
     return turn.talk

@@ -1,4 +1,4 @@
-"""The digest (日报): what a supervisor must do today, then the figures of their own area; the list behind each number.
+"""The digest: what a supervisor must do today, then the figures of their own area; the list behind each number.
 
 It names no child and no reporter. Numbers and lists come from the same queries (storage.figures).
 """
@@ -27,7 +27,7 @@ from storage.tasks import Task, TaskState
 
 SUPERVISORS = (Role.COUNTY_SUPERVISOR, Role.TOWNSHIP_CHILD_SUPERVISOR)
 READERS = (*SUPERVISORS, Role.AUDITOR)
-LIST_LINES = 20
+LIST_LINES = 15
 PAGE_LINES = 200
 """Lines of a list on the page; what is more is counted there."""
 
@@ -71,9 +71,9 @@ def send(turn: Turn, task: Task) -> None:
     late = turn.now - moment > LATE_AFTER
     if not words.quiet(counted, to_do):
         text = words.text(area, looked_at, counted, to_do, late=late, missed=(today - asked_for).days)
-        _push(turn, contact, area, today, text, counted)
+        _push(turn, contact, area, counted, text)
     elif turn.policy.quiet_digest:
-        _push(turn, contact, area, today, render("digest/quiet", moment=moment, area=area.name, late=late), counted)
+        _push(turn, contact, area, counted, render("digest/quiet", moment=moment, area=area.name, late=late))
     tasks.end(turn.connection, task.id, turn.now)
     _open_next(turn, task.subject_id, task.area_id)
 
@@ -91,13 +91,15 @@ def _open_next(turn: Turn, person_id: int, county_id: int) -> None:
     )  # fmt: skip
 
 
-def _push(turn: Turn, contact: int, area: Area, day: date, text: str, counted: dict[str, Figure]) -> None:
-    values = {
-        "what": render("digest/card", count=counted["unclaimed_alarms"].count, overdue=counted["tasks_overdue"].count)[:20],
-        "number": day.isoformat(), "when": day.isoformat(), "place": area.name[:20],
+def _push(turn: Turn, contact: int, area: Area, counted: dict[str, Figure], text: str) -> None:
+    day = local_day(turn.now).isoformat()
+    alarms, overdue = counted["unclaimed_alarms"].count, counted["tasks_overdue"].count
+    short = {
+        "what": render("digest/card", count=alarms, overdue=overdue)[:20],
+        "number": day, "when": day, "place": area.name[:20],
         "count": str(counted["new_reports"].count),
     }  # fmt: skip
-    card = Card("digest", values, f"/m/digest/{day.isoformat()}")
+    card = Card("digest", short, f"/m/digest/{day}")
     turn.push_to(contact, OutboxKind.DIGEST, "digest/pushed", card=card, text=text)
 
 
@@ -114,19 +116,19 @@ def _supervised(turn: Turn, person_id: int, roles: Sequence[Role] = SUPERVISORS)
 
 
 def digest(turn: Turn, command: Command) -> None:  # noqa: ARG001 - the word alone
-    """日报: the figures as they stand now; a number opens its list."""
+    """The figures as they stand now; a number opens its list."""
     person = turn.require(*READERS)
     area = _own_area(turn)
     looked_at = figures.span(turn, area, turn.now)
     counted = figures.count(turn, looked_at)
-    turn.said.append(words.text(area, looked_at, counted, words.to_do(turn, looked_at, counted, person.id), late=False, missed=0))
+    turn.said.append(words.text(area, looked_at, counted, words.to_do(turn, looked_at, counted, person.id)))
     turn.say("digest/how")
     _shown(turn, looked_at.moment)
     turn.audit("digest", "area", area.id)
 
 
 def open_list(turn: Turn, command: Command) -> None:
-    """名单 <figure or its number> [page]: what is behind a number, as it stood when the digest was shown."""
+    """The list of a figure (or of its number), page by page: what is behind a number, as it stood when the digest was shown."""
     turn.require(*READERS)
     code, page = _asked_for(command)
     if code is None:
@@ -139,15 +141,15 @@ def open_list(turn: Turn, command: Command) -> None:
     start = (page - 1) * LIST_LINES
     turn.say(
         "digest/list", code=code, total=total, moment=looked_at.moment, left=max(0, total - start - LIST_LINES),
-        lines=figures.lines(turn, looked_at, code, LIST_LINES, start), number=figures.number_of(code), next_page=page + 1,
-        day=looked_at.day,
+        lines=figures.lines(turn, looked_at, code, LIST_LINES, start), number=figures.number_of(code),
+        next_page=page + 1, day=looked_at.day,
     )  # fmt: skip
     _shown(turn, looked_at.moment)
     turn.audit("digest_list", "area", area.id, code)
 
 
 def what_is(turn: Turn, command: Command) -> None:
-    """什么是 <figure>: its definition, and the version of the county's rules it is counted by."""
+    """The definition of a figure, and the version of the county's rules it is counted by."""
     code = figures.named(command.argument)
     if code is None:
         turn.say("digest/which", names=words.names())
@@ -158,8 +160,9 @@ def what_is(turn: Turn, command: Command) -> None:
 def digest_page(turn: Turn, day: date) -> dict[str, Any]:
     """Values of the page /m/digest/{date}: the digest of that morning, each number with its definition and its list.
 
-    Keys: day, moment, area, version, to_do (sentences), figures: number, code, name, value, meaning, places, details,
-    lines (`Line` as a dict), left.
+    Keys: day, moment, area, version, to_do (sentences), figures. Of each figure: number, code, figure (its name),
+    value, rate (of unattended_rate only), meaning, minutes, version, places, details, lines (`Line` as a dict), left
+    (how many lines are not there).
     """
     person = turn.require(*READERS)
     if day > local_day(turn.now):
@@ -194,7 +197,7 @@ def _own_area(turn: Turn) -> Area:
 def _asked_for(command: Command) -> tuple[str | None, int]:
     """The figure that is meant, by number or by name, and the page of its list."""
     if command.numbers:
-        return figures.NUMBERS.get(command.numbers[0]), max(1, *command.numbers[1:2])
+        return figures.NUMBERS.get(command.numbers[0]), max([1, *command.numbers[1:2]])
     name, _, page = command.argument.rpartition(" ")
     if not (name and page.isdecimal()):
         name, page = command.argument, "1"

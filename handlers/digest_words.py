@@ -18,7 +18,8 @@ MOST_TO_DO = 3
 """Lines of what must be done today."""
 _DECIDING = frozenset({Role.COUNTY_SUPERVISOR, Role.TOWNSHIP_CHILD_SUPERVISOR})
 _LOUD = (
-    "new_reports", "unclaimed_alarms", "without_police_receipt", "red_without_contact", "visits_overdue", "tasks_overdue",
+    "new_reports", "unclaimed_alarms", "without_police_receipt", "red_without_contact", "visits_overdue",
+    "tasks_overdue",
 )  # fmt: skip
 """A day without any of these is a quiet one."""
 _SPLIT_BY = {
@@ -29,8 +30,9 @@ _SPLIT_BY = {
 """Figure → the labels of what it is split by; the rest are reports, split by situation."""
 
 
-def text(  # noqa: PLR0913 - what one digest is made of
-    area: Area, looked_at: Span, counted: dict[str, Figure], today: Sequence[str], *, late: bool = False, missed: int = 0
+def text(
+    area: Area, looked_at: Span, counted: dict[str, Figure], today: Sequence[str], *, late: bool = False,
+    missed: int = 0,
 ) -> str:
     """The whole digest; `missed` is on how many days before it none was sent."""
     split = {code: details(one) for code, one in counted.items()}
@@ -81,7 +83,7 @@ def meaning(turn: Turn, code: str) -> dict[str, Any]:
     """Code, name and definition of a figure, the county's minutes where it has some, and the version of the rules."""
     minutes = turn.policy.unclaimed_after_minutes if code == "unclaimed_alarms" else None
     return {
-        "code": code, "name": label("figure", code), "meaning": label("figure_meaning", code), "minutes": minutes,
+        "code": code, "figure": label("figure", code), "meaning": label("figure_meaning", code), "minutes": minutes,
         "version": turn.policy.version, "behind": figures.number_of(figures.ALSO.get(code, code)),
     }  # fmt: skip
 

@@ -10,7 +10,7 @@ from handlers.policy import Policy
 from handlers.turn import Turn
 from handlers.workdays import at, is_workday, local_day
 from messages import label, labels, plain
-from storage import cases, children, figures, reports
+from storage import children, figures, reports
 from storage.areas import Area
 from storage.cases import Case
 from storage.children import Child
@@ -34,7 +34,7 @@ BEHIND: Mapping[str, Callable[[Span], Query]] = {
 """Figure → the list behind it; the place in this table is the figure's short number, so new ones go to the end."""
 ALSO = {"visit_rate": "visits_done"}
 """Figures made of others → the list that shows them best."""
-NUMBERS = {number: code for number, code in enumerate(BEHIND, 1)}
+NUMBERS = dict(enumerate(BEHIND, 1))
 _LONGEST_HOLIDAY = 20
 
 
@@ -96,10 +96,9 @@ def _figure(turn: Turn, looked_at: Span, number: int, code: str, groups: Mapping
     details: Counter[str] = Counter()
     for area, detail, many in figures.counted(turn.connection, BEHIND[code](looked_at)):
         places[groups[area]] += many
-        details[detail or ""] += many
-    return Figure(
-        number, code, places.total(), {name: many for (_, name), many in places.most_common()}, dict(details.most_common())
-    )
+        details[detail] += many
+    by_place = {name: many for (_, name), many in places.most_common()}
+    return Figure(number, code, places.total(), by_place, dict(details.most_common()))
 
 
 def rate(some: Figure, of_all: Figure) -> float:
@@ -110,14 +109,20 @@ def rate(some: Figure, of_all: Figure) -> float:
 def lines(turn: Turn, looked_at: Span, code: str, limit: int, start: int = 0) -> list[Line]:
     """A part of the list behind a figure, place by place."""
     rows = figures.listed(turn.connection, BEHIND[code](looked_at), limit, start)
-    model = _model(code)
-    return [_line(turn, turn.session.get_one(model, row.id), row.detail, looked_at) for row in rows]
+    return [_line(turn, _row(turn, code, row.id), row.detail, looked_at) for row in rows]
 
 
-def _model(code: str) -> type[Report | Child | Task]:
+def ids(turn: Turn, looked_at: Span, code: str) -> list[int]:
+    """Everything behind a figure."""
+    return [row.id for row in figures.listed(turn.connection, BEHIND[code](looked_at))]
+
+
+def _row(turn: Turn, code: str, number: int) -> Report | Child | Task:
     if code in {"new_reports", "immediate_danger", "without_police_receipt"}:
-        return Report
-    return Child if code in {"red_without_contact", "unattended_rate", "children_on_file"} else Task
+        return turn.session.get_one(Report, number)
+    if code in {"red_without_contact", "unattended_rate", "children_on_file"}:
+        return turn.session.get_one(Child, number)
+    return turn.session.get_one(Task, number)
 
 
 def _line(turn: Turn, row: Report | Child | Task, detail: str | None, looked_at: Span) -> Line:

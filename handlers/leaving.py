@@ -60,7 +60,7 @@ def on_leave(turn: Turn, command: Command) -> None:  # noqa: ARG001 - every comm
     if person is None:
         turn.say("leaving/not_bound")
         return
-    stand_in = _stand_in(turn, person)
+    stand_in = stand_in_of(turn, person)
     if stand_in is not None or not posts.held(turn.session, person.id, turn.now).anything():
         Leaving.start(turn)
         return
@@ -88,7 +88,7 @@ class Leaving(Flow, name="leaving"):
         """What would be handed over, and to whom."""
         person = turn.person
         held = posts.held(turn.session, person.id, turn.now) if person else None
-        stand_in = _stand_in(turn, person) if person else None
+        stand_in = stand_in_of(turn, person) if person else None
         return {
             "tasks": held.tasks if held else 0,
             "children": held.children if held else 0,
@@ -101,7 +101,7 @@ class Leaving(Flow, name="leaving"):
         if self.sure != "yes" or person is None:
             turn.say("leaving/kept")
             return
-        leave(turn, person, _stand_in(turn, person))
+        leave(turn, person, stand_in_of(turn, person))
         turn.say("leaving/done")
 
 
@@ -138,7 +138,7 @@ def _candidates(turn: Turn, flow: Handover) -> Sequence[tuple[str, str]]:
     return [(str(one.id), one.name) for one in found if one.id != person.id][:_MOST_OFFERED]
 
 
-def _stand_in(turn: Turn, person: Person) -> Person | None:
+def stand_in_of(turn: Turn, person: Person) -> Person | None:
     """The stand-in, when one can be reached: anybody else counts as nobody."""
     found = people.person_of(turn.session, person.stand_in_id)
     return found if found and people.reachable(turn.session, found.id) is not None else None

@@ -46,11 +46,7 @@ def pair(turn: Turn, child: Child, person: Person, side: Side) -> None:
 
 def unpair(turn: Turn, child: Child, person: Person, side: Side) -> None:
     """A person follows a child no longer; without anybody left on that side nobody owes its visits."""
-    mine = [
-        one
-        for one in children.pair_of(turn.session, child.id)
-        if one.person_id == person.id and one.side == side
-    ]
+    mine = [one for one in children.pair_of(turn.session, child.id) if one.person_id == person.id and one.side == side]
     for one in mine:
         one.until = turn.now
     turn.session.flush()  # the look below must not find it any more
@@ -73,8 +69,7 @@ def unreachable(turn: Turn) -> list[Child]:
 def followed(turn: Turn, person_id: int) -> list[Followed]:
     """Whom a person may record a visit for: what they hold by its day, then the other children they follow."""
     held = [
-        Followed(turn.session.get_one(Child, task.subject_id), task)
-        for task in visits.held_by(turn.session, person_id)
+        Followed(turn.session.get_one(Child, task.subject_id), task) for task in visits.held_by(turn.session, person_id)
     ]
     known = {one.child.id for one in held}
     others = [one for one in children.paired_with(turn.session, person_id) if one.id not in known]

@@ -6,8 +6,9 @@ from handlers.binding import bound as bound  # noqa: PLC0414 - part of what this
 from handlers.message import Message
 from handlers.turn import Turn
 from messages import Command
-from storage import areas, bindings, contacts, people, sessions
+from storage import areas, bindings, contacts, people, sessions, tasks
 from storage.people import Role
+from storage.tasks import TaskState
 
 
 def on_subscribe(turn: Turn, message: Message) -> None:
@@ -30,7 +31,10 @@ def on_unsubscribe(turn: Turn, message: Message) -> None:  # noqa: ARG001 - ever
         return
     person_id, talk.person_id = talk.person_id, None
     bindings.release(turn.connection, talk.contact_id)
-    bindings.forget_reporter(turn.connection, talk.contact_id)
+    for report_id in bindings.forget_reporter(turn.connection, talk.contact_id):
+        for task in tasks.live_of_subject(turn.session, "report", report_id):
+            if task.role == "reporter":  # nobody is left to ask
+                tasks.end(turn.connection, task.id, turn.now, TaskState.CANCELLED)
     sessions.revoke_of_contact(turn.connection, talk.contact_id, turn.now)
     contacts.erase(turn.connection, talk.contact_id, turn.now)
     talk.flow = talk.asked = talk.asked_at = talk.quiet_at = None

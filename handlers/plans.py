@@ -72,7 +72,7 @@ def replan(turn: Turn, child: Child) -> None:
 
 
 def _day_anew(turn: Turn, child: Child, side: str, planned: date) -> date:
-    """From the last contact; where the new rhythm would have asked already, from today, but never later than planned."""
+    """From the last contact; where the new rhythm would have asked already, from today, never later than planned."""
     today = local_day(turn.now)
     day = due_day(turn.policy, child, last_contact(turn, child, side) or today)
     return day if day >= today else min(planned, due_day(turn.policy, child, today))

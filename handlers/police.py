@@ -5,6 +5,7 @@ from datetime import timedelta
 from handlers.kinds import TaskKind
 from handlers.report_questions import receipt_in
 from handlers.turn import Card, Turn
+from handlers.workdays import in_window
 from messages import render
 from storage import reporters, tasks
 from storage.outbox import OutboxKind
@@ -17,7 +18,7 @@ AGAIN = timedelta(days=1)
 
 
 def note(turn: Turn, report: Report, told: str | None) -> None:
-    """Keep what the reporter said about the police (`yes`, `no`, `yes:NUMBER`, None), and ask again where it is open."""
+    """Keep what the reporter said about the police (`yes`, `no`, `yes:NUMBER`, None); ask again where it is open."""
     if told and told.startswith("yes"):
         report.police_told_at = report.police_told_at or turn.now
     number = told.partition(":")[2] if told else ""
@@ -53,6 +54,16 @@ def heard_receipt(turn: Turn, words: str) -> bool:
     return True
 
 
+def none_yet(turn: Turn) -> bool:
+    """Whether "no" answers the question for a receipt that was pushed; the bot goes on asking, daily."""
+    latest = reporters.latest_report_of(turn.connection, turn.talk.contact_id) if turn.talk else None
+    asked = tasks.live_of_subject(turn.session, "report", latest, ["police_receipt"]) if latest else []
+    if not any(task.rung for task in asked):
+        return False
+    turn.say("reports/no_receipt_yet", numbers=turn.policy.numbers)
+    return True
+
+
 def ask_again(turn: Turn, task: Task) -> None:
     """One message that names nothing; after the last nudge the case's holder goes on."""
     report = turn.session.get_one(Report, task.subject_id)
@@ -62,7 +73,7 @@ def ask_again(turn: Turn, task: Task) -> None:
         tasks.end(turn.connection, task.id, turn.now, TaskState.DONE if done else TaskState.CANCELLED)
         return
     task.rung += 1
-    task.next_at = turn.now + AGAIN
+    task.next_at = in_window(turn.policy, turn.now + AGAIN)
     card = Card("notice", {"what": render("reports/card_nudge")}, None)
     turn.push_to(contact, OutboxKind.PROMPT, "reports/nudge", card=card, finished=report.finished_at is not None)
 

@@ -1,4 +1,7 @@
-"""Progress and supplement: the reporter hears where it stands and can add to it, with a receipt from any phone, without one from the same."""
+"""Progress and supplement: the reporter hears where it stands and can add to it.
+
+With a receipt from any phone, without one from the phone that reported.
+"""
 
 import re
 from datetime import timedelta
@@ -6,7 +9,9 @@ from datetime import timedelta
 from handlers import account as accounts
 from handlers import police, reports
 from handlers.account import Account
-from handlers.conversation import show
+from handlers.conversation import Flow, close
+from handlers.message import Message
+from handlers.questions import Words
 from handlers.turn import Refused, Turn
 from messages import Command
 from storage import contacts, reporters, sealing
@@ -29,25 +34,48 @@ def progress(turn: Turn, command: Command) -> None:
     )  # fmt: skip
 
 
+class Supplement(Flow, name="supplement"):
+    """What shall be added, when only the word was said; a picture or voice message will do as well."""
+
+    words = Words(skippable=False)
+
+    def hear(self, turn: Turn, message: Message, command: Command | None) -> None:
+        """Anything but words is added as it is."""
+        if message.kind == "text":
+            super().hear(turn, message, command)
+        else:
+            close(turn)
+            _add(turn, turn.session.get_one(Report, self.about["report"]), message)
+
+    def finish(self, turn: Turn) -> None:
+        """Add the words."""
+        if not self.given_up(turn, "words"):
+            _add(turn, turn.session.get_one(Report, self.about["report"]), Message("text", text=self.words))
+
+
 def supplement(turn: Turn, command: Command) -> None:
     """Words after the command are appended to the report; the command alone asks for them."""
     digits, words = _receipt(command.argument)
     report = _meant(turn, digits)
     if report is None:
         turn.say("progress/none")
-        return
-    if not words:
-        turn.say("progress/say_more")
-        show(turn, "progress.more")
-        return
-    police.heard_receipt(turn, words)
-    account = Account.of(turn)
-    if account is not None and account.report == report.id and turn.message is not None:
-        accounts.add(turn, account, turn.message)
+    elif words:
+        _add(turn, report, Message("text", text=words))
     else:
-        rows.append(turn.connection, report.id, turn.now, "text", text=words, inbox_id=turn.inbox_id)
-    reports.alarms.tell_holder_of_more(turn, report.id)
-    turn.say("reports/added")
+        Supplement.start(turn, report=report.id)
+
+
+def _add(turn: Turn, report: Report, message: Message) -> None:
+    """More of a report, from the phone that made it or from any that has the receipt; always answered."""
+    account = Account.of(turn)
+    if account is not None and account.report == report.id:
+        if message.kind == "text" and police.heard_receipt(turn, message.text or ""):
+            turn.said.clear()  # one line is enough
+        reports.more(turn, message)
+    else:
+        accounts.add_from_elsewhere(turn, report, message)
+    if not turn.said:
+        turn.say("reports/added")
 
 
 def _meant(turn: Turn, argument: str) -> Report | None:
@@ -91,3 +119,4 @@ def _stage(report: Report) -> str:
 
 
 COMMANDS = {"progress": progress, "supplement": supplement}
+FLOWS: tuple[type[Flow], ...] = (Supplement,)

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from handlers import (
     alarms,
+    bursts,
     case_flows,
     cases,
     digest,
@@ -23,7 +24,7 @@ from handlers.turn import Refused, Turn
 from messages import Command, command
 from storage import contacts, outbox, tasks
 from storage.outbox import OutboxKind, OutboxState
-from storage.people import Person, Role
+from storage.people import Person
 
 COMMANDS: Mapping[str, Callable[[Turn, Command], None]] = {
     **reports.COMMANDS,
@@ -38,19 +39,22 @@ COMMANDS: Mapping[str, Callable[[Turn, Command], None]] = {
 
 FLOWS: tuple[type[Flow], ...] = (
     *reports.FLOWS,
+    *progress.FLOWS,
     *case_flows.FLOWS,
     *visits.FLOWS,
     *people.FLOWS,
 )
 
-_PICKED_IN_CHAT = ("alarm", "listen", "unread_message", "draft_report", "benefit", "first_contact", "case")
+_NEVER_LISTED = frozenset({"burst", "police_receipt", "digest"})
+"""Kinds that the bot or the reporter has to do with: nobody picks them from a list."""
 TASKS: Mapping[str, TaskKind] = {
     **{
-        name: replace(kind, pick=case_flows.pick) if name in _PICKED_IN_CHAT else kind
-        for name, kind in (alarms.TASKS | drafts.TASKS | police.TASKS | cases.TASKS).items()
+        name: kind if kind.pick or name in _NEVER_LISTED else replace(kind, pick=case_flows.pick)
+        for name, kind in (alarms.TASKS | bursts.TASKS | drafts.TASKS | police.TASKS | cases.TASKS).items()
     },
     **visits.TASKS,
     **digest.TASKS,
+    **people.TASKS,
 }
 
 _ASIDE = frozenset({"who_sees_me", "need_permission", "wrong_report", "help", "duty", "what_is"})
@@ -65,16 +69,20 @@ def handle(turn: Turn, message: Message) -> None:
     if message.kind == "event":
         _event(turn, message)
         return
-    said = command(message.text or "") if message.kind == "text" and not message.menu_id else None
+    tapped = _tapped_flow(message)
+    said = command(message.text or "") if message.kind == "text" and not tapped else None
     flow = current(turn, FLOWS)
     if flow is not None and not (said and _leaves(said, flow)):
         if said and said.word in _ASIDE:
             COMMANDS[said.word](turn, said)
         else:
             flow.hear(turn, message, said)
-        return
-    if said and said.word in COMMANDS and _for_this_person(turn, said):
+    elif tapped:
+        turn.say("common/too_late")
+    elif said and said.word in COMMANDS and _for_this_person(turn, said):
         COMMANDS[said.word](turn, said)
+    elif said and said.word == "no" and police.none_yet(turn):
+        return
     elif said and said.word in CONTROL | _ANSWERS:
         turn.say("common/nothing_open")
     elif is_bare_digit(message) and _picks(turn):
@@ -83,12 +91,20 @@ def handle(turn: Turn, message: Message) -> None:
         reports.first_words(turn, message)
 
 
+def _tapped_flow(message: Message) -> bool:
+    """Whether a link of some flow's question was tapped; other links stand for the words they show."""
+    name, _, question = (message.menu_id or "").partition(".")
+    return any(flow.name == name and question in flow.questions for flow in FLOWS)
+
+
 def _leaves(said: Command, flow: Flow) -> bool:
     """Whether a command ends the flow it came in: not the flow's own words, and no answer that sounds like one."""
     if said.word in CONTROL | _ANSWERS | _ASIDE:
         return False
     if said.word == "claim":
         return bool(said.numbers) or flow.name != "reports"
+    if said.word == "more":
+        return flow.next() != "child"  # the children to choose from have pages of their own
     return not (flow.name == "reports" and said.word in {"report", "supplement"})
 
 
@@ -151,26 +167,20 @@ def _delivery_reported(turn: Turn, message: Message) -> None:
 
 
 def undelivered(turn: Turn, contact_id: int, kind: str) -> None:
-    """Words that did not reach somebody: alarms this person was told about climb at once."""
+    """Words that did not reach somebody: what counted on this person goes on without, and the county hears of it.
+
+    It comes to an end: a person who is marked already is not acted upon again, and what is said to the county about it
+    is a notice, for which this does nothing.
+    """
     person_id = contacts.person_of(turn.connection, contact_id)
     if person_id is None or kind not in {OutboxKind.ALARM, OutboxKind.PROMPT}:
         return
     contacts.unreachable(turn.connection, contact_id, turn.now)
-    for task in tasks.told_and_open(turn.session, person_id):
-        task.next_at = turn.now
+    person = turn.session.get_one(Person, person_id)
+    alarms.person_lost(turn, person_id)
     for task in tasks.live_of_person(turn.session, person_id):
         task.next_at = task.next_at or turn.now
-    _list_unreachable(turn, person_id)
-
-
-def _list_unreachable(turn: Turn, person_id: int) -> None:
-    """A person whom no channel reaches is on the county's list at once."""
-    person = turn.session.get_one(Person, person_id)
-    area = person.area_id or turn.county_id()
-    turn.open_task(
-        "unreachable", "person", person_id, area, due_at=turn.now, next_at=turn.now, role=Role.COUNTY_SUPERVISOR,
-        urgency=alarms.URGENT, again=turn.now.date().isoformat(),
-    )  # fmt: skip
+    alarms.list_unreachable(turn, person)
 
 
 def unread_message(turn: Turn, inbox_id: int, *, parked: bool) -> None:

@@ -29,15 +29,25 @@ def more(turn: Turn, command: Command) -> None:  # noqa: ARG001 - the word alone
 
 
 def _page(turn: Turn, start: int) -> None:
-    person = _somebody(turn)
-    waiting = tasks.told_and_open(turn.session, person.id)
-    held = tasks.live_of_person(turn.session, person.id)
-    every = sorted(dict.fromkeys([*waiting, *held]), key=lambda task: (-task.urgency, task.due_at, task.id))
+    every = every_task(turn)
     if not every:
         turn.say("tasks/none")
         return
     show_tasks(turn, every[start : start + LONGEST_LIST], "tasks/list", left=max(0, len(every) - start - LONGEST_LIST))
     show(turn, f"tasks:{start}")
+
+
+def every_task(turn: Turn) -> list[Task]:
+    """What the speaking person may take or holds, most urgent and oldest due first."""
+    person = _somebody(turn)
+    waiting = tasks.told_and_open(turn.session, person.id)
+    held = tasks.live_of_person(turn.session, person.id)
+    return sorted(dict.fromkeys([*waiting, *held]), key=lambda task: (-task.urgency, task.due_at, task.id))
+
+
+def place_in_list(turn: Turn, task: Task) -> tuple[int, str]:
+    """The group a task stands in, sorted so: the urgent ones first, the others by place."""
+    return -task.urgency, alarms.place_of(turn, task.area_id) if task.urgency == alarms.ORDINARY else ""
 
 
 def show_tasks(turn: Turn, some: Sequence[Task], name: str, left: int = 0) -> None:
@@ -47,8 +57,7 @@ def show_tasks(turn: Turn, some: Sequence[Task], name: str, left: int = 0) -> No
     rows = []
     for task in some:
         number = tasks.number_for(turn.session, contact, "task", task.id, turn.now, until)
-        place = alarms.place_of(turn, task.area_id) if task.urgency == alarms.ORDINARY else ""
-        rows.append((-task.urgency, place, number, turn.kinds[task.kind].line(turn, task)))
+        rows.append((*place_in_list(turn, task), number, turn.kinds[task.kind].line(turn, task)))
     ordered = sorted(rows, key=lambda row: row[:2])
     groups = [
         {"place": key[1], "urgent": key[0] != 0, "lines": [{"number": row[2], "text": row[3]} for row in group]}

@@ -46,50 +46,47 @@ class Filed:
     next_day: date | None = None
     repeated: bool = False
     """The same person told the same before: nothing was filed."""
-    beside: bool = False
-    """No task was waiting for it, somebody else had answered: it is kept beside that."""
 
     def values(self, turn: Turn) -> dict[str, Any]:
         """For texts; days as moments, so that the filters can write them."""
         today = local_day(turn.now)
         return {
-            "who": self.line, "kind": self.kind, "late": self.late, "beside": self.beside,
+            "who": self.line, "kind": self.kind, "late": self.late,
             "on": None if self.day == today else at(self.day, plans.END_OF_DAY),
             "next": at(self.next_day, plans.END_OF_DAY) if self.next_day else None,
         }  # fmt: skip
 
 
-def fine(turn: Turn, child: Child) -> dict[str, str]:
+def fine(turn: Turn, child: Child, side: str | None = None) -> dict[str, str]:
     """Everything this person is asked about, fine."""
-    return dict.fromkeys(topics_of(turn, child), "fine")
+    return dict.fromkeys(topics_of(turn, child, side), "fine")
 
 
-def topics_of(turn: Turn, child: Child) -> tuple[str, ...]:
+def topics_of(turn: Turn, child: Child, side: str | None = None) -> tuple[str, ...]:
     """What this person is asked: the cadre about guardianship, the teacher about study, both about body and mind."""
     asked = {Side.CADRE: ("guardianship", "body_and_mind"), Side.TEACHER: ("study", "body_and_mind")}
-    return asked.get(Side(_stand(turn, child)[0]), TOPICS)
+    return asked.get(Side(_stand(turn, child, side)[0]), TOPICS)
 
 
-def task_for(turn: Turn, child: Child) -> Task | None:
+def task_for(turn: Turn, child: Child, side: str | None = None) -> Task | None:
     """The live task that a visit by this person answers."""
-    return _stand(turn, child)[1]
+    return _stand(turn, child, side)[1]
 
 
-def _stand(turn: Turn, child: Child) -> tuple[str, Task | None]:
-    """For which side this person speaks, and that side's live task; refuses whoever does not follow the child."""
+def _stand(turn: Turn, child: Child, side: str | None) -> tuple[str, Task | None]:
+    """For which side this person speaks, the one named if it is theirs, and its live task; refuses everybody else."""
     person = speaker(turn)
     live = tasks.live_of_subject(turn.session, "child", child.id, [TASK_KIND])
-    held = next((task for task in live if task.person_id == person.id), None)
-    if held is not None:
-        return plans.side_of(held), held
+    mine = [plans.side_of(task) for task in sorted(live, key=lambda task: task.due_at) if task.person_id == person.id]
     pairing = pairings.pairing_of(turn.session, child.id, person.id)
     if pairing is not None:
-        side = pairing.side
+        mine.append(pairing.side)
     elif who.officer_of(turn, child.area_id) == person.id:
-        side = Side.CADRE
-    else:
+        mine.append(Side.CADRE)
+    if not mine:
         raise Refused("common/not_yours")
-    return side, next((task for task in live if plans.side_of(task) == side), None)
+    chosen = side if side in mine else mine[0]
+    return chosen, next((task for task in live if plans.side_of(task) == chosen), None)
 
 
 def speaker(turn: Turn) -> Person:
@@ -99,11 +96,12 @@ def speaker(turn: Turn) -> Person:
     return turn.person
 
 
-def file(turn: Turn, child: Child, told: Told) -> Filed:
-    """Keep it once, end the task it answers, plan the next."""
-    person, line = speaker(turn), children.line(turn, child)
-    side, task = _stand(turn, child)
-    if visits.same(turn.session, child.id, person.id, told.day, told.kind):
+def file(turn: Turn, child: Child, told: Told, side: str | None = None) -> Filed:
+    """Keep it once, end the task it answers (of the side named, if several are this person's), plan the next."""
+    line, named = children.line(turn, child), side
+    side, task = _stand(turn, child, side)
+    person = speaker(turn)
+    if visits.same(turn.session, child.id, person.id, named or side, told.day, told.kind):
         return Filed(line, told.kind, told.day, next_day=local_day(task.due_at) if task else None, repeated=True)
     met, last = told.kind in CONTACT, visits.last_contact(turn.session, child.id, side)
     newer = last is None or told.day > last  # an old visit typed today does not answer for what was asked since
@@ -114,10 +112,7 @@ def file(turn: Turn, child: Child, told: Told) -> Filed:
     if met:
         child.last_contact_on = max(filter(None, (child.last_contact_on, told.day)))
     following = _plan(turn, child, told, side) if newer else task
-    return Filed(
-        line, told.kind, told.day, late, local_day(following.due_at) if following else None,
-        beside=answered is None and side in plans.REQUIRED,
-    )  # fmt: skip
+    return Filed(line, told.kind, told.day, late, local_day(following.due_at) if following else None)
 
 
 def _keep(turn: Turn, child: Child, told: Told, side: str, task: Task | None, *, late: bool) -> None:
@@ -148,9 +143,12 @@ def alarming(turn: Turn, told: Told) -> str | None:
     """The words with which a report has to be opened: a problem in a red place, or words of danger anywhere."""
     red = [topic for topic in TOPICS if topic in RED_PLACES and told.answers.get(topic) == "problem"]
     words = [said for key, said in told.notes.items() if key != "why"]
-    if red or understand(" ".join(words), next(iter(turn.roles), None)).urgency in _ALARMING:
-        return render("visits/found", topics=red, words=words)
-    return None
+    return render("visits/found", topics=red, words=words) if red or sounds_alarming(turn, " ".join(words)) else None
+
+
+def sounds_alarming(turn: Turn, words: str) -> bool:
+    """Whether the rules hear harm to a child in the words of a visit."""
+    return understand(words, next(iter(turn.roles), None)).urgency in _ALARMING
 
 
 def answered_by_another(turn: Turn, task_id: int | None) -> Visit | None:

@@ -6,7 +6,7 @@ that follows another also leaves that much time after it, so that somebody asked
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 from handlers import plans, prompts, who
 from handlers.policy import Level, Policy
@@ -74,7 +74,9 @@ def _moment(turn: Turn, task: Task, child: Child, number: int, taken: dict[int, 
         vain = visits.vain_in_a_row(turn.session, child.id, plans.side_of(task))
         if vain >= VAIN_TRIES_FOR_TOWNSHIP + (number == COUNTY):
             return in_window(turn.policy, task.opened_at)
-    day = _first_day(task) + timedelta(days=step.after(turn.policy, level))
+    due = local_day(task.due_at)
+    first = due if number == ASK else max(due, local_day(task.opened_at))  # nobody is overdue before being asked
+    day = first + timedelta(days=step.after(turn.policy, level))
     if step.follows is not None:
         before = taken.get(step.follows)
         if before is None:
@@ -82,11 +84,6 @@ def _moment(turn: Turn, task: Task, child: Child, number: int, taken: dict[int, 
         gap = step.after(turn.policy, level) - LADDER[step.follows].after(turn.policy, level)
         day = max(day, local_day(before) + timedelta(days=gap))
     return plans.asked_at(turn, task.person_id, day)
-
-
-def _first_day(task: Task) -> date:
-    """The due day; for one that was already past when it was planned, the day it was planned."""
-    return max(local_day(task.due_at), local_day(task.opened_at))
 
 
 # Who is told.

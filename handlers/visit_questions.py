@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from handlers import children, pairs
 from handlers.message import Message
+from handlers.plans import side_of
 from handlers.questions import Choice, Day, Option, Question, Unclear
 from handlers.turn import Turn
 from handlers.visit_filing import TOPICS, speaker
@@ -19,13 +20,13 @@ from storage.visits import TASK_KIND
 if TYPE_CHECKING:
     from handlers.conversation import Flow
 
-PAGE = 12
+PAGE = 15
 """Children shown at once; 更多 shows the next ones."""
 EARLIEST = timedelta(days=90)
 """How far back a visit may be entered."""
 
 
-class Which(Question[int]):
+class Which(Question[tuple[int, str | None]]):
     """A child this person follows, by the number it is shown under: the same number as in 我的任务."""
 
     def options(self, turn: Turn, flow: "Flow") -> Sequence[Option]:
@@ -38,26 +39,34 @@ class Which(Question[int]):
         """How many there are after this page."""
         return max(0, len(pairs.followed(turn, speaker(turn).id)) - (int(flow.about.get("page", 0)) + 1) * PAGE)
 
-    def read(self, turn: Turn, flow: "Flow", message: Message, command: Command | None) -> int:  # noqa: ARG002
-        """The child's id."""
+    def read(self, turn: Turn, flow: "Flow", message: Message, command: Command | None) -> tuple[int, str | None]:  # noqa: ARG002
+        """The child's id, and the side its task is for when it was shown as one."""
         said = (message.text or "").strip()
         found = child_of_number(turn, int(said)) if message.kind == "text" and said.isdecimal() else None
         if found is None:
             raise Unclear
-        return found.id
+        return found[0].id, found[1]
 
 
-def child_of_number(turn: Turn, number: int) -> Child | None:
-    """The child this person was shown under a number, itself or as a visit task; None for anything else."""
+def turned_page(turn: Turn, flow: "Flow", command: Command | None) -> bool:
+    """Whether 更多 was said to the children to choose from; the next ones are shown."""
+    if command is None or command.word != "more" or flow.next() != "child":
+        return False
+    flow.about["page"] = int(flow.about.get("page", 0)) + 1
+    flow.asked.pop("child", None)
+    flow.put(turn, "child")
+    return True
+
+
+def child_of_number(turn: Turn, number: int) -> tuple[Child, str | None] | None:
+    """The child this person was shown under a number, and the side when as a visit task; None for anything else."""
     contact = turn.talk.contact_id if turn.talk else 0
-    meant = tasks.shown_as(turn.session, contact, number, turn.now)
-    if meant is None:
-        return None
-    subject, subject_id = meant
+    subject, subject_id = tasks.shown_as(turn.session, contact, number, turn.now) or ("", 0)
     if subject == "task":
         task = turn.session.get_one(Task, subject_id)
-        subject, subject_id = (task.subject, task.subject_id) if task.kind == TASK_KIND else ("", 0)
-    return turn.session.get(Child, subject_id) if subject == "child" else None
+        return (turn.session.get_one(Child, task.subject_id), side_of(task)) if task.kind == TASK_KIND else None
+    child = turn.session.get(Child, subject_id) if subject == "child" else None
+    return (child, None) if child else None
 
 
 def _option(turn: Turn, one: pairs.Followed) -> Option:
@@ -81,7 +90,7 @@ class Opening(Choice):
 
     def __init__(self) -> None:
         said_as = {"all_fine": "all_fine", "not_met": "not_met", "phone_contact": "phone"}
-        super().__init__("visit_opening", said_as=said_as, among=_openings, skippable=False)
+        super().__init__("visit_opening", said_as=said_as, among=_openings, when=_knows_child, skippable=False)
 
     def read(self, turn: Turn, flow: "Flow", message: Message, command: Command | None) -> str:
         """A code, or a day in words; a bare number that is no option is no day."""
@@ -93,20 +102,34 @@ class Opening(Choice):
             return PastDay().read(turn, flow, message, command)
 
 
+def _knows_child(flow: Any) -> bool:  # noqa: ANN401 - the flow that asks
+    return "child" in flow.about
+
+
 def _openings(turn: Turn, flow: Any) -> Sequence[tuple[str, str]]:  # noqa: ANN401, ARG001 - the flow that asks
-    return [(code, words) for code, words in labels("visit_opening").items() if code != "earlier" or not flow.about.get("day")]
+    return [
+        (code, words)
+        for code, words in labels("visit_opening").items()
+        if code != "earlier" or not flow.about.get("day")
+    ]
 
 
 class Topic(Choice):
     """One topic: fine, a worry, a problem; the first one also offers that everything is fine."""
 
     def __init__(self, topic: str) -> None:
-        super().__init__(among=_states, said_as={"all_fine": "all_fine"}, when=lambda flow: flow.asks_about(topic), skippable=False)
+        super().__init__(
+            among=_states, said_as={"all_fine": "all_fine"}, when=lambda flow: flow.asks_about(topic), skippable=False
+        )
 
 
 def _states(turn: Turn, flow: Any) -> Sequence[tuple[str, str]]:  # noqa: ANN401, ARG001 - the flow that asks
     states = list(labels("answer").items())
-    return states if any(topic in flow.answers for topic in TOPICS) else [*states, ("all_fine", label("visit_more", "all_fine"))]
+    return (
+        states
+        if any(topic in flow.answers for topic in TOPICS)
+        else [*states, ("all_fine", label("visit_more", "all_fine"))]
+    )
 
 
 class Other(Choice):

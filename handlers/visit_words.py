@@ -24,12 +24,11 @@ class Spoken:
     @classmethod
     def of(cls, turn: Turn, command: Command) -> Self:
         """Read the words after 记录; `messages.command` let nothing else through than these."""
-        rest = re.sub(r"[\W_]+", "", plain(command.argument))
-        if rest.isdecimal() or not rest or rest == re.sub(r"[\W_]+", "", command.argument) == "":
-            return cls(command.numbers)
-        outcome = None
+        rest, outcome = re.sub(r"[\W_]+", "", plain(command.then)), None
         for word, code in _OUTCOMES.items():
-            said = max((one for one in answer_words(word) if rest.endswith(one) or rest.startswith(one)), key=len, default="")
+            said = max(
+                (one for one in answer_words(word) if rest.endswith(one) or rest.startswith(one)), key=len, default=""
+            )
             if said:
                 outcome, rest = code, rest.removesuffix(said) if rest.endswith(said) else rest.removeprefix(said)
         return cls(command.numbers, outcome, _day(turn, rest) if rest else None)

@@ -5,14 +5,25 @@ from typing import Any
 
 from handlers import children, pairs, reports, rounds
 from handlers import visit_ladder as ladder
-from handlers.conversation import Flow, close
+from handlers.conversation import MOST_ASKED, Flow, close
 from handlers.kinds import TaskKind
 from handlers.message import Message
+from handlers.plans import side_of
 from handlers.questions import Choice, Words
 from handlers.turn import Refused, Turn
-from handlers.understanding import understand
-from handlers.visit_filing import TOPICS, Filed, Told, alarming, answered_by_another, file, speaker, task_for, topics_of
-from handlers.visit_questions import Opening, Other, PastDay, Topic, Which, child_of_number, choice
+from handlers.visit_filing import (
+    TOPICS,
+    Filed,
+    Told,
+    alarming,
+    answered_by_another,
+    file,
+    sounds_alarming,
+    speaker,
+    task_for,
+    topics_of,
+)
+from handlers.visit_questions import Opening, Other, PastDay, Topic, Which, child_of_number, choice, turned_page
 from handlers.visit_words import Spoken
 from handlers.workdays import at, local_day
 from messages import Command, label
@@ -60,10 +71,10 @@ class Visit(Flow, name="visits"):
         """Which child, on which day when not today, and how many more there are to choose from."""
         child = turn.session.get(Child, self.about["child"]) if "child" in self.about else None
         day = self.about.get("day")
-        left = Which.left(type(self).questions["child"], turn, self) if child is None else 0  # type: ignore[arg-type]  # it is one
         return {
             "who": children.line(turn, child) if child else "",
-            "on": at(date.fromisoformat(day), turn.policy.prompts_from) if day else None, "left": left,
+            "on": at(date.fromisoformat(day), turn.policy.prompts_from) if day else None,
+            "left": 0 if child else Which().left(turn, self),
         }  # fmt: skip
 
     def hear(self, turn: Turn, message: Message, command: Command | None) -> None:
@@ -71,24 +82,22 @@ class Visit(Flow, name="visits"):
         if command and command.word in _OUTCOMES and command.numbers:
             close(turn)
             COMMANDS[command.word](turn, command)
-        elif command and command.word == "more" and self.next() == "child":
-            self.about["page"] = int(self.about.get("page", 0)) + 1
-            self.asked.pop("child", None)
-            self.put(turn, "child")
-        else:
+        elif not turned_page(turn, self, command):
             super().hear(turn, message, command)
 
     def answered(self, turn: Turn, question: str) -> None:
         """Turn short cuts into answers."""
         given = self.answers[question]
         if question == "child":
-            self.about_child(turn, turn.session.get_one(Child, given))
+            self.about_child(turn, turn.session.get_one(Child, given[0]), given[1])
         elif question == "day":
             self.on_day(given)
         elif question == "kind":
             self._opened(given)
         elif given == "all_fine":
             self.answers |= dict.fromkeys(self.about["topics"], "fine")
+        elif question.endswith("_words") and alarming(turn, self._told(turn)):
+            self.asked |= dict.fromkeys(self.questions, MOST_ASKED)  # nothing more is asked: the report comes next
         self.keep(turn)
 
     def _opened(self, given: str) -> None:
@@ -109,10 +118,10 @@ class Visit(Flow, name="visits"):
         """It happened on this day (ISO)."""
         self.about |= {"day": day, "earlier": False}
 
-    def about_child(self, turn: Turn, child: Child) -> None:
-        """It is about this child; what was said beforehand now counts."""
-        task = task_for(turn, child)
-        self.about |= {"child": child.id, "task": task.id if task else None, "topics": list(topics_of(turn, child))}
+    def about_child(self, turn: Turn, child: Child, side: str | None = None) -> None:
+        """It is about this child, for a side of its pair if one was named; what was said beforehand now counts."""
+        task, topics = task_for(turn, child, side), topics_of(turn, child, side)
+        self.about |= {"child": child.id, "side": side, "task": task.id if task else None, "topics": list(topics)}
         if "kind" in self.about:
             self.answers["kind"] = self.about.pop("kind")
             self._opened(self.answers["kind"])
@@ -122,13 +131,16 @@ class Visit(Flow, name="visits"):
         words = turn.message.text if turn.message and turn.message.kind == "text" else None
         if words is None or len(words) < _WORTH_KEEPING:
             turn.say("common/unclear" if words else "visits/words_only")
-        elif understand(words, next(iter(turn.roles), None)).urgency in {"immediate_danger", "urgent"}:
+            self.put(turn, question)
+        elif sounds_alarming(turn, words):
             self._report(turn, words)
-            return
         else:
             self.about["words"] = "\n".join(filter(None, (self.about.get("words"), words)))
             turn.say("visits/words_kept")
-        self.put(turn, question)
+            if self.asked.get(question, 0) < MOST_ASKED:
+                self.put(turn, question)
+            else:
+                self.keep(turn)
 
     def _report(self, turn: Turn, words: str) -> None:
         close(turn)
@@ -141,11 +153,11 @@ class Visit(Flow, name="visits"):
     def finish(self, turn: Turn) -> None:
         """File it; a problem in a red place goes on as a report, else the next child named has its turn."""
         if self.answers.get("kind") is None or "child" not in self.about:
-            turn.say("visits/not_filed")
+            self._not_filed(turn)
             return
         child, told = turn.session.get_one(Child, self.about["child"]), self._told(turn)
         other = answered_by_another(turn, self.about.get("task"))
-        filed = file(turn, child, told)
+        filed = file(turn, child, told, self.about["side"])
         say_filed(turn, filed)
         if other is not None and not filed.repeated:
             turn.say("visits/by_another", on=at(other.happened_on, turn.policy.prompts_from))
@@ -154,6 +166,12 @@ class Visit(Flow, name="visits"):
             reports.open_from_visit(turn, child.id, words)
         elif self.about.get("then"):
             begin(turn, Spoken(tuple(self.about["then"])))
+
+    def _not_filed(self, turn: Turn) -> None:
+        """Too little was answered; words that came in between are not lost."""
+        turn.say("visits/not_filed")
+        if self.about.get("words"):
+            reports.first_words(turn, Message("text", text=self.about["words"]))
 
     def _told(self, turn: Turn) -> Told:
         day = date.fromisoformat(self.about["day"]) if self.about.get("day") else local_day(turn.now)
@@ -185,28 +203,28 @@ def begin(turn: Turn, spoken: Spoken) -> None:
     if not named and not pairs.followed(turn, person.id):
         raise Refused("visits/nobody")
     if spoken.outcome == "all_fine" and len(named) > 1:
-        rounds.Round.start(turn, children=[child.id for child in named], day=spoken.day)
+        rounds.Round.start(turn, children=[[child.id, side] for child, side in named], day=spoken.day)
         return
     flow = Visit(about={"kind": spoken.outcome} if spoken.outcome else {})
     if spoken.day:
         flow.on_day(spoken.day)
     if named:
-        flow.about_child(turn, named[0])
+        flow.about_child(turn, *named[0])
         flow.about["then"] = list(spoken.numbers[1:])
     flow.advance(turn)
 
 
-def _named(turn: Turn, number: int) -> Child:
-    child = child_of_number(turn, number)
-    if child is None:
+def _named(turn: Turn, number: int) -> tuple[Child, str | None]:
+    found = child_of_number(turn, number)
+    if found is None:
         raise Refused("visits/unknown_number", number=number)
-    return child
+    return found
 
 
 def pick(turn: Turn, task: Task) -> None:
     """A visit was picked from 我的任务."""
     flow = Visit()
-    flow.about_child(turn, turn.session.get_one(Child, task.subject_id))
+    flow.about_child(turn, turn.session.get_one(Child, task.subject_id), side_of(task))
     flow.advance(turn)
 
 

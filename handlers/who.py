@@ -1,4 +1,4 @@
-"""Who must act for an area: the duty person, the stand-in, the township, the county; only those who can be reached count."""
+"""Who must act for an area: duty person, stand-in, township, county; only those who can be reached count."""
 
 from handlers.turn import Turn
 from storage import areas, people
@@ -10,7 +10,7 @@ RUNGS = 4
 
 
 def on_duty(turn: Turn, area_id: int) -> list[int]:
-    """The duty person of the area or of the nearest area above that has one: [person, stand-in], unreachable included."""
+    """The duty person of the area, or of the nearest above that has one: [person, stand-in], unreachable included."""
     for area in areas.chain(turn.session, area_id):
         duty = people.duty_of(turn.session, area.id, turn.now)
         if duty:
@@ -28,6 +28,13 @@ def rung(turn: Turn, area_id: int, number: int) -> list[int]:
     else:
         found = supervisors(turn, area_id, Role.COUNTY_SUPERVISOR)
     return [one for one in dict.fromkeys(found) if people.reachable(turn.session, one) is not None]
+
+
+def is_a_post(turn: Turn, area_id: int, number: int) -> bool:
+    """Whether somebody ought to be there: a roster without a stand-in is no gap, and the county has no township."""
+    if number == 1:
+        return len(on_duty(turn, area_id)) > 1
+    return number != 2 or areas.township_of(turn.session, area_id) is not None  # noqa: PLR2004  see RUNGS
 
 
 def supervisors(turn: Turn, area_id: int, role: Role) -> list[int]:

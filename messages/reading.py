@@ -29,6 +29,8 @@ class Command:
     """What followed the word, as it was typed but for full-width letters and digits; "" when nothing did."""
     numbers: tuple[int, ...] = ()
     """The numbers at the beginning of the argument: (12, 13) for 接12、13."""
+    then: str = ""
+    """How it went and when, where the command takes that: 昨天都好 for 记录 3 昨天都好."""
 
 
 def plain(text: str) -> str:
@@ -178,8 +180,9 @@ def _with_argument(text: str, typed: str) -> Command | None:
         return Command(_names()[_bare(counted["word"])], argument=said, numbers=_numbers(said))
     outcome = _outcomes().fullmatch(text)
     if outcome:
-        rest = typed[slice(*outcome.span("rest"))].strip()
-        return Command(_names()[_bare(outcome["word"])], argument=rest, numbers=_numbers(outcome["numbers"]))
+        said, then = typed[outcome.end("word") :].strip(), typed[slice(*outcome.span("rest"))].strip()
+        name, numbers = _names()[_bare(outcome["word"])], _numbers(outcome["numbers"] or "")
+        return Command(name, argument=said, numbers=numbers, then=then)
     spoken = words_after.fullmatch(text)
     if spoken:
         rest = typed[slice(*spoken.span("rest"))].strip()

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, String, UniqueConstraint, literal, select
+from sqlalchemy import ForeignKey, String, UniqueConstraint, and_, literal, or_, select
 from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
 from storage.database import Base, Id
@@ -94,3 +94,15 @@ def mentioned(session: Session, text: str) -> list[Area]:
     named_in = literal(text).contains(Area.name, autoescape=False)
     query = select(Area).where(named_in, Area.level.in_([AreaLevel.TOWNSHIP, AreaLevel.VILLAGE]))
     return sorted(session.scalars(query), key=lambda area: (-len(area.path), area.id))
+
+
+def belonging(session: Session, text: str) -> list[Area]:
+    """Where words belong: townships and villages they name, the smallest first, and the county last.
+
+    Of villages with the same name the one whose township is named too comes first.
+    """
+    named_in = literal(text).contains(Area.name, autoescape=False)
+    places = and_(named_in, Area.level.in_([AreaLevel.TOWNSHIP, AreaLevel.VILLAGE]))
+    found = list(session.scalars(select(Area).where(or_(places, Area.level == AreaLevel.COUNTY))))
+    paths = [one.path for one in found]
+    return sorted(found, key=lambda one: (-sum(one.path.startswith(path) for path in paths), -len(one.path), one.id))

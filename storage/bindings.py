@@ -28,11 +28,7 @@ _BIND = (
     .where(_C.c.id == bindparam("b_id"))
     .values(person_id=bindparam("b_person"), tag=None, bind_tries=0, bind_blocked_until=None)
 )
-_USE = (
-    update(_I)
-    .where(_I.c.id == bindparam("b_id"), _I.c.used_at.is_(None))
-    .values(used_at=bindparam("now"))
-)
+_USE = update(_I).where(_I.c.id == bindparam("b_id"), _I.c.used_at.is_(None)).values(used_at=bindparam("now"))
 _LAPSE = (
     update(_I)
     .where(_I.c.person_id == bindparam("b_person"), _I.c.used_at.is_(None), _I.c.expires_at > bindparam("now"))
@@ -67,9 +63,10 @@ def release(connection: Connection, contact_id: int) -> None:
     connection.execute(delete(_S).where(_S.c.contact_id == contact_id))
 
 
-def forget_reporter(connection: Connection, contact_id: int) -> None:
-    """Reports stay, but no longer lead to the contact that made them."""
-    connection.execute(update(_R).where(_R.c.contact_id == contact_id).values(contact_id=None))
+def forget_reporter(connection: Connection, contact_id: int) -> list[int]:
+    """Reports stay, but no longer lead to the contact that made them; the ids of those reports."""
+    forget = update(_R).where(_R.c.contact_id == contact_id).values(contact_id=None)
+    return list(connection.execute(forget.returning(_R.c.report_id)).scalars())
 
 
 def invite(session: Session, person_id: int, code_index: bytes, now: datetime, expires_at: datetime) -> None:

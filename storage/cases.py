@@ -6,7 +6,7 @@ from enum import StrEnum
 from sqlalchemy import ForeignKey, Index, SmallInteger, String, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from storage.database import Base, Id, Sealed
+from storage.database import Base, Id, Sealed, alone
 from storage.lifecycle import Step, move
 
 
@@ -75,15 +75,24 @@ def steps_of(session: Session, case_id: int) -> list[CaseStep]:
 def next_number(session: Session, year_month: str) -> str:
     """The next case number of a month, e.g. G2611-0007."""
     prefix = f"G{year_month}-"
-    last = session.scalar(select(func.max(Case.number)).where(Case.number.startswith(prefix)))
-    return f"{prefix}{int(last[len(prefix) :]) + 1 if last else 1:04d}"
+    alone(session.connection(), "case number")
+    newest = select(Case.number).where(Case.number.startswith(prefix))
+    last = session.scalar(newest.order_by(func.length(Case.number).desc(), Case.number.desc()).limit(1))
+    return f"{prefix}{int(last.removeprefix(prefix)) + 1 if last else 1:04d}"
 
 
 def note_level(session: Session, case: Case, level: str, *, by: int, at: datetime, why: str) -> None:
     """Set the level; the change is a step of the case's history."""
     session.add(
         Step(
-            subject="case", subject_id=case.id, move="set_level", before=case.level, after=level, by_id=by, at=at, why=why
+            subject=case.__tablename__,
+            subject_id=case.id,
+            move="set_level",
+            before=case.level,
+            after=level,
+            by_id=by,
+            at=at,
+            why=why,
         )
     )
     case.level = level

@@ -91,8 +91,10 @@ def pair_of(session: Session, child_id: int) -> list[Pairing]:
 
 def paired_with(session: Session, person_id: int) -> list[Child]:
     """The children this person follows now."""
-    query = select(Child).join(Pairing).where(
-        Pairing.person_id == person_id, Pairing.until.is_(None), Child.off_file_at.is_(None)
+    query = (
+        select(Child)
+        .join(Pairing)
+        .where(Pairing.person_id == person_id, Pairing.until.is_(None), Child.off_file_at.is_(None))
     )
     return list(session.scalars(query.distinct().order_by(Child.area_id, Child.id)))
 
@@ -105,17 +107,13 @@ def adult_of(session: Session, child_id: int, side: str) -> Pairing | None:
 
 def pairing_of(session: Session, child_id: int, person_id: int) -> Pairing | None:
     """How this person follows the child now; somebody who does so on two sides counts for the one begun first."""
-    query = select(Pairing).where(
-        Pairing.child_id == child_id, Pairing.person_id == person_id, Pairing.until.is_(None)
-    )
+    query = select(Pairing).where(Pairing.child_id == child_id, Pairing.person_id == person_id, Pairing.until.is_(None))
     return session.scalars(query.order_by(Pairing.id).limit(1)).first()
 
 
 def no_reachable_pair() -> ColumnElement[bool]:
     """For queries over `Child`: a side of its pair reaches nobody. The teacher's side counts once it goes to school."""
-    return or_(
-        ~_reaches(Side.CADRE), and_(Child.school_id.is_not(None), ~_reaches(Side.TEACHER))
-    )
+    return or_(~_reaches(Side.CADRE), and_(Child.school_id.is_not(None), ~_reaches(Side.TEACHER)))
 
 
 def without_reachable_pair(session: Session, path: str = "/") -> list[Child]:

@@ -4,12 +4,11 @@ A contact can be erased when somebody unfollows; the person and the case records
 the hot path: one select and one upsert per message, statements built once at import.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, ForeignKey, SmallInteger, String, bindparam, insert, select, update
+from sqlalchemy import Connection, ForeignKey, RowMapping, SmallInteger, String, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -88,20 +87,26 @@ _KEPT = (
 )  # fmt: skip
 _COLUMNS = [_C.c.id, _C.c.person_id, _C.c.unreachable_since, *(_V.c[name] for name in _KEPT)]
 _FIND = select(*_COLUMNS).select_from(_C.outerjoin(_V)).where(_C.c.openid_index == bindparam("index"))
-_FIND_LOCKED = _FIND.with_for_update(of=_C)
+# "No key": a turn of somebody else that leaves a message for this contact need not wait, so two cannot wait in a ring.
+_FIND_LOCKED = _FIND.with_for_update(of=_C, key_share=True)
 _BY_ID = select(*_COLUMNS, _C.c.openid).select_from(_C.outerjoin(_V)).where(_C.c.id == bindparam("id"))
-_BY_ID_LOCKED = _BY_ID.with_for_update(of=_C)
-_NEW = insert(_C).returning(_C.c.id)
+_BY_ID_LOCKED = _BY_ID.with_for_update(of=_C, key_share=True)
+_BY_ID_FREE = _BY_ID.with_for_update(of=_C, skip_locked=True)
 _REACHED = update(_C).where(_C.c.id == bindparam("b_id")).values(unreachable_since=None)
 
 
-def _keep(dialect: Any) -> Any:  # noqa: ANN401 - the two dialects' inserts share no base with on_conflict
+def _new(dialect: Any) -> Any:  # noqa: ANN401 - the two dialects' inserts share no base with on_conflict
+    return dialect.insert(_C).on_conflict_do_nothing(index_elements=[_C.c.openid_index]).returning(_C.c.id)
+
+
+def _keep(dialect: Any) -> Any:  # noqa: ANN401 - as above
     statement = dialect.insert(_V)
     return statement.on_conflict_do_update(
         index_elements=[_V.c.contact_id], set_={name: statement.excluded[name] for name in _KEPT}
     )
 
 
+_NEW_SQLITE, _NEW_POSTGRESQL = _new(sqlite), _new(postgresql)
 _KEEP_SQLITE, _KEEP_POSTGRESQL = _keep(sqlite), _keep(postgresql)
 
 
@@ -113,10 +118,14 @@ def openid_index(openid: str) -> bytes:
 def hear(connection: Connection, openid: str, now: datetime) -> Talk:
     """The talk with this openid, made if it is new (one select; one insert more for a new contact)."""
     index = openid_index(openid)
-    row = connection.execute(_FIND if is_sqlite(connection) else _FIND_LOCKED, {"index": index}).mappings().first()
+    find, new = (_FIND, _NEW_SQLITE) if is_sqlite(connection) else (_FIND_LOCKED, _NEW_POSTGRESQL)
+    row = connection.execute(find, {"index": index}).mappings().first()
     if row is None:
-        number = connection.execute(_NEW, {"openid": openid, "openid_index": index, "followed_at": now}).scalar_one()
-        return Talk(number, openid, None, now)
+        values = {"openid": openid, "openid_index": index, "followed_at": now}
+        number: int | None = connection.execute(new, values).scalar()
+        if number is not None:
+            return Talk(number, openid, None, now)
+        row = connection.execute(find, {"index": index}).mappings().one()  # another process was quicker
     if row["unreachable_since"] is not None:
         connection.execute(_REACHED, {"b_id": row["id"]})
     return _talk(row, openid, now)
@@ -128,7 +137,7 @@ def talk_with(connection: Connection, contact_id: int, now: datetime, *, lock: b
     return _talk(row, row["openid"], now) if row and row["openid"] else None
 
 
-def _talk(row: Mapping[str, Any], openid: str, now: datetime) -> Talk:
+def _talk(row: RowMapping, openid: str, now: datetime) -> Talk:
     if row["heard_at"] is None:
         return Talk(row["id"], openid, row["person_id"], now)
     kept = {name: row[name] for name in _KEPT}
@@ -151,8 +160,10 @@ _UNREACHABLE = (
     .where(_C.c.id == bindparam("b_id"), _C.c.unreachable_since.is_(None))
     .values(unreachable_since=bindparam("now"))
 )
-_ERASE = update(_C).where(_C.c.id == bindparam("b_id")).values(
-    openid=None, openid_index=None, person_id=None, erased_at=bindparam("now")
+_ERASE = (
+    update(_C)
+    .where(_C.c.id == bindparam("b_id"))
+    .values(openid=None, openid_index=None, person_id=None, erased_at=bindparam("now"))
 )
 
 
@@ -187,3 +198,21 @@ def person_of(connection: Connection, contact_id: int) -> int | None:
     """The person bound to a contact."""
     found: int | None = connection.execute(_PERSON, {"id": contact_id}).scalar()
     return found
+
+
+_KNOWN = select(_C.c.id, _C.c.person_id).where(_C.c.openid_index == bindparam("index"))
+
+
+def known(connection: Connection, openid: str) -> tuple[int, int | None] | None:
+    """Contact and bound person of an openid, which is not made when it is unknown (a page may be opened by anybody)."""
+    row = connection.execute(_KNOWN, {"index": openid_index(openid)}).first()
+    return (row.id, row.person_id) if row else None
+
+
+def free_talk_with(connection: Connection, contact_id: int, now: datetime) -> Talk | None:
+    """The talk with a contact, locked; None while another turn of this person runs, or when it was erased.
+
+    Due work must not wait for a person's turn, which may itself wait for the task that this work is about.
+    """
+    row = connection.execute(_BY_ID_FREE, {"id": contact_id}).mappings().first()
+    return _talk(row, row["openid"], now) if row and row["openid"] else None

@@ -1,11 +1,13 @@
 """What the county decided and what the processes share: versions of its rules, and a few single facts."""
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, String, Text, delete, insert, select
+from sqlalchemy import Connection, String, Text, insert, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
-from storage.database import Base, Id
+from storage.database import Base, Id, alone, is_sqlite
 
 
 class PolicyVersion(Base):
@@ -30,6 +32,14 @@ class Fact(Base):
 _F, _P = Fact.__table__, PolicyVersion.__table__
 
 
+def _set(dialect: Any) -> Any:  # noqa: ANN401 - the two dialects' inserts share no base with on_conflict
+    statement = dialect.insert(_F)
+    return statement.on_conflict_do_update(index_elements=[_F.c.name], set_={"value": statement.excluded.value})
+
+
+_SET_SQLITE, _SET_POSTGRESQL = _set(sqlite), _set(postgresql)
+
+
 def fact(connection: Connection, name: str) -> str | None:
     """The value of a shared fact."""
     value: str | None = connection.execute(select(_F.c.value).where(_F.c.name == name)).scalar()
@@ -38,12 +48,12 @@ def fact(connection: Connection, name: str) -> str | None:
 
 def set_fact(connection: Connection, name: str, value: str) -> None:
     """Set a shared fact."""
-    connection.execute(delete(_F).where(_F.c.name == name))
-    connection.execute(insert(_F), {"name": name, "value": value})
+    connection.execute(_SET_SQLITE if is_sqlite(connection) else _SET_POSTGRESQL, {"name": name, "value": value})
 
 
 def policy_version(connection: Connection, rules: str, now: datetime) -> int:
     """The version number of these rules: the newest when unchanged, else a new one."""
+    alone(connection, "policy version")  # several processes may start at once
     newest = connection.execute(select(_P.c.id, _P.c.rules).order_by(_P.c.id.desc()).limit(1)).first()
     if newest and newest.rules == rules:
         return int(newest.id)

@@ -10,6 +10,7 @@ from sqlalchemy import (
     DateTime,
     Dialect,
     Engine,
+    Index,
     Integer,
     LargeBinary,
     MetaData,
@@ -17,6 +18,9 @@ from sqlalchemy import (
     TypeDecorator,
     create_engine,
     event,
+    func,
+    select,
+    text,
 )
 from sqlalchemy.engine import make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -61,7 +65,7 @@ class Utc(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-class _SealedBytes(TypeDecorator[Any]):
+class SealedColumn(TypeDecorator[Any]):
     """What all sealed columns share: `place` is `table.column`, the associated data of the seal."""
 
     impl = LargeBinary
@@ -88,13 +92,13 @@ class _SealedBytes(TypeDecorator[Any]):
         return None if value is None else self.unpack(sealing.ring().open(self.place, bytes(value)))
 
 
-class SealedBytes(_SealedBytes):
+class SealedBytes(SealedColumn):
     """Sealed raw bytes (media)."""
 
     cache_ok = True  # SQLAlchemy asks each class itself
 
 
-class Sealed(_SealedBytes):
+class Sealed(SealedColumn):
     """Sealed text."""
 
     cache_ok = True  # SQLAlchemy asks each class itself
@@ -108,7 +112,7 @@ class Sealed(_SealedBytes):
         return plain.decode("utf-8", "surrogatepass")
 
 
-class SealedJson(_SealedBytes):
+class SealedJson(SealedColumn):
     """Sealed JSON: assign a new dict or list, in-place changes are not noticed."""
 
     cache_ok = True  # SQLAlchemy asks each class itself
@@ -140,7 +144,7 @@ def connect(url: str, *, read_only: bool = False) -> Engine:
     engine = create_engine(url, connect_args={"check_same_thread": False})
 
     def on_connect(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
-        connection.isolation_level = None  # type: ignore[attr-defined]  # we say BEGIN ourselves
+        connection.isolation_level = None  # we say BEGIN ourselves
         cursor = connection.cursor()
         for pragma in (
             f"busy_timeout={BUSY_MILLISECONDS}",
@@ -158,6 +162,18 @@ def connect(url: str, *, read_only: bool = False) -> Engine:
     event.listen(engine, "connect", on_connect)
     event.listen(engine, "begin", on_begin)
     return engine
+
+
+def due_index(name: str, column: str = "next_at") -> Index:
+    """An index of only those rows that still wait for something, so that looking for due ones stays cheap."""
+    waiting = text(f"{column} IS NOT NULL")
+    return Index(name, column, sqlite_where=waiting, postgresql_where=waiting)
+
+
+def alone(connection: Connection, what: str) -> None:
+    """Until the end of this transaction, let nobody else in who asks for the same (SQLite has one writer anyway)."""
+    if not is_sqlite(connection):
+        connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(f"tongban {what}"))))
 
 
 def is_sqlite(connection: Connection) -> bool:

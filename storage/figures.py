@@ -9,26 +9,37 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, case, exists, false, func, literal, not_, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    String,
+    and_,
+    case,
+    cast,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+)
 from sqlalchemy.orm import InstrumentedAttribute
 
 from storage.areas import Area
-from storage.children import Child, Pairing
-from storage.contacts import Contact
+from storage.children import Child, no_reachable_pair
 from storage.lifecycle import Step
-from storage.people import Person
 from storage.reports import Report, ReportStage
 from storage.tasks import LIVE, Task, TaskState
 from storage.visits import Visit
 
-Query = Select[Any]
+Query = Select[int, int, str]
 
 NO_REPORT = ("greeting", "advert", "question", "benefit")
 """Kinds of messages that are kept but report nothing."""
 CLIMBING = ("alarm", "listen", "unread_message")
-"""Kinds of tasks that somebody has to take with 我接了."""
-SERVICE = ("digest",)
-"""Kinds of tasks that the bot itself does; nobody is behind with them."""
+"""Kinds of tasks that somebody has to claim."""
+SERVICE = ("digest", "burst")
+"""Kinds of tasks that the bot itself does: nobody has to act for them or is behind with them."""
 VISIT = "visit"
 RED = "red"
 DAY = timedelta(hours=24)
@@ -72,7 +83,7 @@ def immediate_danger(span: Span) -> Query:
 
 
 def without_police_receipt(span: Span) -> Query:
-    """Unsettled reports without the receipt of 110 or the police station, unless a person found none of the nine situations."""
+    """Unsettled reports without the receipt of the police, unless a person found none of the nine situations."""
     no_receipt: ColumnElement[bool] = Report.police_receipt_at.is_(None)
     if span.past:
         no_receipt = or_(no_receipt, Report.police_receipt_at > span.moment)
@@ -126,33 +137,32 @@ def red_without_contact(span: Span) -> Query:
         Visit.recorded_at <= span.moment,
     )  # fmt: skip
     return _children(
-        span, Child.level, Child.level == RED, Child.on_file_since < span.moment - timedelta(days=RED_DAYS), not_(seen)
+        span, Child.level, Child.level == RED, Child.on_file_since < span.moment - timedelta(days=RED_DAYS), ~seen
     )
 
 
 def unattended(span: Span) -> Query:
-    """Children on file without a reachable adult of their pair, or not contacted on time; by reason (no_pair first)."""
-    paired = exists().where(
-        Pairing.child_id == Child.id, Pairing.since <= span.moment, _until(Pairing.until, span),
-        Person.id == Pairing.person_id, _until(Person.left_at, span),
-        Contact.person_id == Person.id, Contact.openid_index.is_not(None), _until(Contact.unreachable_since, span),
-    )  # fmt: skip
-    reason = case((not_(paired), literal("no_pair")), else_=literal("late"))
-    return _children(span, reason, or_(not_(paired), _not_on_time(span)))
+    """Children on file whose pair reaches nobody on a side, or who were not contacted on time; by reason (pair first).
+
+    The pair is taken as it is now, also when the moment is over.
+    """
+    no_pair = no_reachable_pair()
+    reason = case((no_pair, literal("no_pair")), else_=literal("late"))
+    return _children(span, reason, or_(no_pair, _not_on_time(span)))
 
 
 # Counting and listing.
 
 
-def counted(connection: Connection, query: Query) -> list[tuple[int, str | None, int]]:
+def counted(connection: Connection, query: Query) -> list[tuple[int, str, int]]:
     """How many by area and detail: (area id, detail, number)."""
     rows = query.subquery()
     count = select(rows.c.area_id, rows.c.detail, func.count()).group_by(rows.c.area_id, rows.c.detail)
-    return [(area, None if detail is None else str(detail), number) for area, detail, number in connection.execute(count)]
+    return [(area, detail, number) for area, detail, number in connection.execute(count)]
 
 
-def listed(connection: Connection, query: Query, limit: int, start: int = 0) -> list[Any]:
-    """A part of the list, place by place: id, area_id, detail."""
+def listed(connection: Connection, query: Query, limit: int | None = None, start: int = 0) -> list[Any]:
+    """The list or a part of it, place by place: id, area_id, detail."""
     rows = query.subquery()
     ordered = (
         select(rows.c.id, rows.c.area_id, rows.c.detail)
@@ -183,7 +193,7 @@ def role_matters(span: Span, role: str) -> Query:
 def people_with_live(connection: Connection, kind: str) -> set[int]:
     """The people who hold a live task of a kind."""
     held = select(Task.person_id).where(Task.kind == kind, Task.state.in_(LIVE), Task.person_id.is_not(None))
-    return set(connection.execute(held).scalars())
+    return {person for person in connection.execute(held).scalars() if person is not None}
 
 
 # What the queries share.
@@ -200,22 +210,19 @@ def _until(end: InstrumentedAttribute[datetime | None], span: Span) -> ColumnEle
 
 def _reports(span: Span, *where: ColumnElement[bool]) -> Query:
     """The person's word on the situation, else the rules' suggestions as they stand in the row."""
-    detail = case((Report.situation.is_not(None), _text(Report.situation)), else_=Report.suggested)
+    detail = case((Report.situation.is_not(None), cast(Report.situation, String)), else_=Report.suggested)
     return select(Report.id, Report.area_id, detail.label("detail")).where(
         _within(Report.area_id, span), Report.opened_at < span.moment, Report.kind.not_in(NO_REPORT),
         Report.merged_into_id.is_(None), *where,
     )  # fmt: skip
 
 
-def _text(number: InstrumentedAttribute[int | None]) -> ColumnElement[str]:
-    return case(*((number == code, literal(str(code))) for code in range(10)), else_=literal(""))
-
-
 def _moved_since(span: Span, *stages: ReportStage) -> ColumnElement[bool]:
     """Whether a report left one of these stages after the moment."""
     return exists().where(
-        Step.subject == Report.__tablename__, Step.subject_id == Report.id, Step.at > span.moment, Step.before.in_(stages)
-    )
+        Step.subject == Report.__tablename__, Step.subject_id == Report.id, Step.at > span.moment,
+        Step.before.in_(stages),
+    )  # fmt: skip
 
 
 def _not_set_aside(span: Span) -> ColumnElement[bool]:
@@ -278,19 +285,16 @@ def _not_on_time(span: Span) -> ColumnElement[bool]:
             and_(
                 Child.level.not_in([one for one in known if one != RED]) if level == RED else Child.level == level,
                 Child.level_since < span.expected_since[level],
-                or_(Child.last_contact_on.is_(None), Child.last_contact_on < since, _only_later(span, since)),
+                or_(Child.last_contact_on.is_(None), Child.last_contact_on < since, *_only_later(span, since)),
             )
             for level, since in span.on_time_from.items()
         )
     )
 
 
-def _only_later(span: Span, since: date) -> ColumnElement[bool]:
-    """Whether the contact that counts was made only after the moment."""
-    if not span.past:
-        return false()
+def _only_later(span: Span, since: date) -> list[ColumnElement[bool]]:
+    """For a moment that is over: whether the contact that counts was made only after it."""
     contact = and_(Visit.child_id == Child.id, Visit.kind.in_(_CONTACT))
-    return and_(
-        exists().where(contact, Visit.recorded_at > span.moment),
-        not_(exists().where(contact, Visit.recorded_at <= span.moment, Visit.happened_on >= since)),
-    )
+    made_later = exists().where(contact, Visit.recorded_at > span.moment)
+    made_before = exists().where(contact, Visit.recorded_at <= span.moment, Visit.happened_on >= since)
+    return [and_(made_later, ~made_before)] if span.past else []

@@ -8,12 +8,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, ForeignKey, Index, SmallInteger, String, bindparam, select, text, update
+from sqlalchemy import Connection, ForeignKey, SmallInteger, String, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
 from storage import sealing
-from storage.database import Base, Id, SealedJson, is_sqlite
+from storage.database import Base, Id, SealedJson, due_index, is_sqlite
 
 
 class InboxState(StrEnum):
@@ -29,9 +29,7 @@ class Inbox(Base):
     """One message or event, sealed byte for byte."""
 
     __tablename__ = "inbox"
-    __table_args__ = (
-        Index("ix_inbox_due", "next_at", sqlite_where=text("next_at IS NOT NULL"), postgresql_where=text("next_at IS NOT NULL")),
-    )
+    __table_args__ = (due_index("ix_inbox_due"),)
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     key: Mapped[bytes] = mapped_column(unique=True)
@@ -124,3 +122,12 @@ def unpark(connection: Connection, inbox_id: int | None, now: datetime) -> int:
     if inbox_id is not None:
         again = again.where(_I.c.id == inbox_id)
     return connection.execute(again).rowcount
+
+
+_WORDS = select(_I.c.message).where(_I.c.id == bindparam("id"))
+
+
+def words_of(connection: Connection, inbox_id: int) -> str | None:
+    """The words of a kept message, for whoever must read what its turn could not."""
+    message = connection.execute(_WORDS, {"id": inbox_id}).scalar()
+    return message.get("text") if message else None

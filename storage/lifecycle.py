@@ -8,15 +8,12 @@
 from collections.abc import Iterator
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol, Self, overload
 
-from sqlalchemy import String
+from sqlalchemy import String, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from storage.database import Base, Id, Sealed
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 class Step(Base):
@@ -43,6 +40,14 @@ class NotAllowed(Exception):  # noqa: N818 - reads as a sentence where it is cau
         self.subject, self.move, self.stage = subject, name, stage
 
 
+class Make(Protocol):
+    """A move bound to its row; raises NotAllowed when the row's stage is not one it starts from."""
+
+    def __call__(self, session: Session, *, by: int | None, at: datetime, why: str | None = None) -> Step:
+        """Make the move, noting who (a person id), when and why."""
+        ...
+
+
 class move:  # noqa: N801 - reads as a word of the lifecycle language
     """A named move of a row with a `stage` column; it learns its own name."""
 
@@ -53,12 +58,22 @@ class move:  # noqa: N801 - reads as a word of the lifecycle language
         """Remember the name the class body gave."""
         self.name = name
 
-    def __get__(self, row: Any, owner: type | None = None) -> "Callable[..., Step]":  # noqa: ANN401
+    @overload
+    def __get__(self, row: None, owner: type) -> Self: ...
+
+    @overload
+    def __get__(self, row: object, owner: type) -> "Make": ...
+
+    def __get__(self, row: Any, owner: type) -> "Make | Self":
         """The bound move, or the move itself when asked on the class."""
         if row is None:
-            return self  # type: ignore[return-value]
+            return self
 
         def make(session: Session, *, by: int | None, at: datetime, why: str | None = None) -> Step:
+            session.flush()
+            session.refresh(
+                row, ["stage"], with_for_update=True
+            )  # of two who move it at once, the second sees the first
             if row.stage not in self.before:
                 raise NotAllowed(row.__tablename__, self.name, row.stage)
             step = Step(
@@ -89,3 +104,9 @@ def diagram(row: type) -> str:
     for one in moves(row):
         lines += [f"    {before} --> {one.to}: {one.name}" for before in one.before]
     return "\n".join(lines)
+
+
+def history(session: Session, subject: str, subject_id: int) -> list[Step]:
+    """Every move of one row, oldest first."""
+    query = select(Step).where(Step.subject == subject, Step.subject_id == subject_id)
+    return list(session.scalars(query.order_by(Step.id)))

@@ -1,13 +1,14 @@
 """Media people sent: fetched before the platform forgets them (three days), sealed with their hash."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, ForeignKey, Index, SmallInteger, String, bindparam, insert, select, text, update
+from sqlalchemy import Connection, ForeignKey, SmallInteger, String, bindparam, insert, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
-from storage.database import Base, Id, Sealed, SealedBytes
+from storage.database import Base, Id, Sealed, SealedBytes, due_index
 
 
 class MediaState(StrEnum):
@@ -22,9 +23,7 @@ class Media(Base):
     """One original, never recompressed."""
 
     __tablename__ = "media"
-    __table_args__ = (
-        Index("ix_media_due", "next_at", sqlite_where=text("next_at IS NOT NULL"), postgresql_where=text("next_at IS NOT NULL")),
-    )
+    __table_args__ = (due_index("ix_media_due"),)
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     report_id: Mapped[int | None] = mapped_column(ForeignKey("report.id"), index=True)
@@ -94,3 +93,20 @@ def later(connection: Connection, media_id: int, next_at: datetime | None) -> No
     """Try again at `next_at`; None: the platform no longer has it."""
     state = MediaState.LOST if next_at is None else MediaState.WAITING
     connection.execute(_LATER, {"b_id": media_id, "next_at": next_at, "new_state": state})
+
+
+_OF_REPORTS = select(_M.c.id, _M.c.kind, _M.c.state, _M.c.content_type, _M.c.size)
+_ONE = select(_M.c.id, _M.c.report_id, _M.c.kind, _M.c.content_type, _M.c.content).where(
+    _M.c.id == bindparam("id"), _M.c.state == MediaState.KEPT
+)
+
+
+def described(connection: Connection, media_ids: Iterable[int]) -> dict[int, Any]:
+    """What is known of some originals without opening them: id → id, kind, state, content_type, size."""
+    rows = connection.execute(_OF_REPORTS.where(_M.c.id.in_(list(media_ids))))
+    return {row.id: row for row in rows}
+
+
+def opened(connection: Connection, media_id: int) -> Any | None:  # noqa: ANN401 - a row
+    """One kept original: id, report_id, kind, content_type, content; None when it is not kept."""
+    return connection.execute(_ONE, {"id": media_id}).first()

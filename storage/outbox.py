@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, ForeignKey, Index, SmallInteger, String, and_, bindparam, insert, or_, select, text, update
+from sqlalchemy import Connection, ForeignKey, Index, SmallInteger, String, and_, bindparam, insert, or_, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
-from storage.database import Base, Id, SealedJson
+from storage.database import Base, Id, SealedJson, due_index
 
 
 class OutboxState(StrEnum):
@@ -46,8 +46,8 @@ class Outbox(Base):
 
     __tablename__ = "outbox"
     __table_args__ = (
-        Index("ix_outbox_due", "next_at", sqlite_where=text("next_at IS NOT NULL"), postgresql_where=text("next_at IS NOT NULL")),
-        Index("ix_outbox_erase", "erase_at", sqlite_where=text("erase_at IS NOT NULL"), postgresql_where=text("erase_at IS NOT NULL")),
+        due_index("ix_outbox_due"),
+        due_index("ix_outbox_erase", "erase_at"),
         Index("ix_outbox_contact_state", "contact_id", "state"),
     )
 
@@ -106,8 +106,10 @@ _CLAIMABLE = (
     .limit(bindparam("limit"))
     .with_for_update(skip_locked=True)
 )
-_LEASE = update(_O).where(_O.c.id == bindparam("b_id")).values(
-    state=OutboxState.SENDING, next_at=bindparam("until"), attempts=_O.c.attempts + 1
+_LEASE = (
+    update(_O)
+    .where(_O.c.id == bindparam("b_id"))
+    .values(state=OutboxState.SENDING, next_at=bindparam("until"), attempts=_O.c.attempts + 1)
 )
 _SETTLE = update(_O).where(_O.c.id == bindparam("b_id")).values(
     state=bindparam("new_state"), next_at=bindparam("next_at"), channel=bindparam("channel"), code=bindparam("code"),
@@ -119,18 +121,28 @@ _REPORTED = (
     .values(state=bindparam("new_state"), settled_at=bindparam("now"))
     .returning(_O.c.id, _O.c.contact_id, _O.c.kind)
 )
-_QUEUED_PROMPT = select(_O.c.id, _O.c.content).where(
-    _O.c.contact_id == bindparam("contact_id"), _O.c.kind == OutboxKind.PROMPT, _O.c.state == OutboxState.QUEUED
+_QUEUED_PROMPT = (
+    select(_O.c.id, _O.c.content)
+    .where(_O.c.contact_id == bindparam("contact_id"), _O.c.kind == OutboxKind.PROMPT, _O.c.state == OutboxState.QUEUED)
+    .order_by(_O.c.id)
+    .limit(1)
+    .with_for_update()  # a sender that takes it meanwhile would say the words from before
 )
 _REWRITE = update(_O).where(_O.c.id == bindparam("b_id")).values(content=bindparam("content"))
-_CANCEL = update(_O).where(_O.c.id == bindparam("b_id")).values(state=OutboxState.CANCELLED, next_at=None)
-_ERASE = update(_O).where(_O.c.erase_at <= bindparam("now"), _O.c.state.not_in(_WAITING)).values(content=None, erase_at=None)
+_CANCEL = (
+    update(_O)
+    .where(_O.c.id == bindparam("b_id"), _O.c.state == OutboxState.QUEUED)
+    .values(state=OutboxState.CANCELLED, next_at=None)
+)
+_ERASE = (
+    update(_O).where(_O.c.erase_at <= bindparam("now"), _O.c.state.not_in(_WAITING)).values(content=None, erase_at=None)
+)
 
 LEASE = timedelta(seconds=60)
 """Longer than any call to the platform may take; a row whose sender died is taken up again after it."""
 
 
-def add(
+def add(  # noqa: PLR0913 - a row has this many columns
     connection: Connection,
     *,
     contact_id: int,
@@ -212,7 +224,7 @@ def rewrite(connection: Connection, outbox_id: int, content: dict[str, Any]) -> 
 
 
 def cancel(connection: Connection, outbox_id: int) -> None:
-    """A queued row need not be said any more."""
+    """A queued row need not be said any more; one that is being sent already is left alone."""
     connection.execute(_CANCEL, {"b_id": outbox_id})
 
 

@@ -4,7 +4,18 @@ from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, ForeignKey, Index, SmallInteger, String, and_, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    ForeignKey,
+    Index,
+    SmallInteger,
+    String,
+    and_,
+    bindparam,
+    or_,
+    select,
+)
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from storage import sealing
@@ -28,7 +39,9 @@ class Role(StrEnum):
     CARE_PARTNER = "care_partner"
 
 
-STAFF = frozenset({Role.VILLAGE_CHILD_OFFICER, Role.TOWNSHIP_CHILD_SUPERVISOR, Role.COUNTY_SUPERVISOR, Role.AGENCY_LIAISON})
+STAFF = frozenset(
+    {Role.VILLAGE_CHILD_OFFICER, Role.TOWNSHIP_CHILD_SUPERVISOR, Role.COUNTY_SUPERVISOR, Role.AGENCY_LIAISON}
+)
 
 
 class Person(Base):
@@ -54,7 +67,10 @@ class PersonRole(Base):
     """A role somebody holds for an area, with dates."""
 
     __tablename__ = "person_role"
-    __table_args__ = (Index("ix_person_role_person", "person_id", "role"), Index("ix_person_role_area", "area_id", "role"))
+    __table_args__ = (
+        Index("ix_person_role_person", "person_id", "role"),
+        Index("ix_person_role_area", "area_id", "role"),
+    )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     person_id: Mapped[int] = mapped_column(ForeignKey("person.id"))
@@ -108,7 +124,10 @@ def holders(session: Session, role: Role, area_ids: Iterable[int], now: datetime
         select(Person)
         .join(PersonRole, PersonRole.person_id == Person.id)
         .where(
-            PersonRole.role == role, PersonRole.area_id.in_(list(area_ids)), _holds(PersonRole, now), Person.left_at.is_(None)
+            PersonRole.role == role,
+            PersonRole.area_id.in_(list(area_ids)),
+            _holds(PersonRole, now),
+            Person.left_at.is_(None),
         )
     )
     return list(session.scalars(query.distinct().order_by(Person.id)))
@@ -142,9 +161,11 @@ def by_phone(session: Session, phone: str) -> Person | None:
 
 
 def phone_index(phone: str) -> bytes:
-    """The blind index of a phone number: digits only, without a leading 86 of the country."""
-    digits = "".join(character for character in phone if character.isdecimal())
-    return sealing.ring().index("phone", digits.removeprefix("86") if len(digits) > _MOBILE_DIGITS else digits)
+    """The blind index of a phone number: digits only, of any width, without 86 or 0086 of the country before it."""
+    digits = "".join(str(int(character)) for character in phone if character.isdecimal())
+    if len(digits) > _MOBILE_DIGITS:
+        digits = digits.removeprefix("00").removeprefix("86")
+    return sealing.ring().index("phone", digits)
 
 
 def invite_of(session: Session, code_index: bytes) -> Invite | None:
@@ -165,3 +186,13 @@ def holders_below(session: Session, role: Role, path: str, now: datetime) -> lis
         .where(PersonRole.role == role, Area.path.startswith(path), _holds(PersonRole, now), Person.left_at.is_(None))
     )
     return list(session.scalars(query.distinct().order_by(Person.id)))
+
+
+_HERE = select(Person.__table__.c.id).where(
+    Person.__table__.c.id == bindparam("id"), Person.__table__.c.left_at.is_(None)
+)
+
+
+def is_here(connection: Connection, person_id: int) -> bool:
+    """Whether a person has not left."""
+    return connection.execute(_HERE, {"id": person_id}).first() is not None

@@ -86,11 +86,8 @@ def _move_pairings(connection: Connection, from_person: int, to_person: int, now
     mine = connection.execute(
         select(_A.c.child_id, _A.c.side).where(_A.c.person_id == from_person, _A.c.until.is_(None))
     ).all()
-    has = set(
-        connection.execute(
-            select(_A.c.child_id, _A.c.side).where(_A.c.person_id == to_person, _A.c.until.is_(None))
-        ).tuples()
-    )
+    theirs = select(_A.c.child_id, _A.c.side).where(_A.c.person_id == to_person, _A.c.until.is_(None))
+    has = {(row.child_id, row.side) for row in connection.execute(theirs)}
     connection.execute(update(_A).where(_A.c.person_id == from_person, _A.c.until.is_(None)).values(until=now))
     rows = [
         {"child_id": child, "person_id": to_person, "side": side, "since": now}
@@ -106,11 +103,8 @@ def take_roles(connection: Connection, from_person: int, to_person: int, now: da
     mine = connection.execute(
         select(_R.c.role, _R.c.area_id).where(_R.c.person_id == from_person, _R.c.until.is_(None))
     ).all()
-    has = set(
-        connection.execute(
-            select(_R.c.role, _R.c.area_id).where(_R.c.person_id == to_person, _R.c.until.is_(None))
-        ).tuples()
-    )
+    theirs = select(_R.c.role, _R.c.area_id).where(_R.c.person_id == to_person, _R.c.until.is_(None))
+    has = {(row.role, row.area_id) for row in connection.execute(theirs)}
     rows = [
         {"person_id": to_person, "role": role, "area_id": area, "since": now}
         for role, area in mine

@@ -5,7 +5,7 @@ Only the bot itself reads it, to carry words back and forth.
 
 from datetime import datetime
 
-from sqlalchemy import Connection, ForeignKey, String, bindparam, insert, select
+from sqlalchemy import Connection, ForeignKey, String, bindparam, insert, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from storage.database import Base, Id, Sealed
@@ -31,13 +31,13 @@ class Reporter(Base):
 
 _P = Reporter.__table__
 _NEW = insert(_P)
-_LATEST = select(_P.c.report_id).where(_P.c.contact_id == bindparam("contact_id")).order_by(_P.c.report_id.desc()).limit(1)
+_LATEST = (
+    select(_P.c.report_id).where(_P.c.contact_id == bindparam("contact_id")).order_by(_P.c.report_id.desc()).limit(1)
+)
 _CONTACT = select(_P.c.contact_id).where(_P.c.report_id == bindparam("report_id"))
 
 
-def add(
-    connection: Connection, report_id: int, contact_id: int, role: str, unit_id: int | None, now: datetime
-) -> None:
+def add(connection: Connection, report_id: int, contact_id: int, role: str, unit_id: int | None, now: datetime) -> None:
     """Keep who reported."""
     connection.execute(
         _NEW,
@@ -63,3 +63,31 @@ def contact_of(connection: Connection, report_id: int) -> int | None:
 def of(session: Session, report_id: int) -> Reporter:
     """The reporter's row."""
     return session.get_one(Reporter, report_id)
+
+
+_WISHES = select(_P.c.kind, _P.c.callback.is_not(None).label("number_left")).where(
+    _P.c.report_id == bindparam("report_id")
+)
+_CALLBACK = select(_P.c.callback).where(_P.c.report_id == bindparam("report_id"))
+
+
+def wishes(connection: Connection, report_id: int) -> tuple[str, bool]:
+    """What staff may know of a reporter: `named`, `anonymous` or `unasked`, and whether a number was left."""
+    row = connection.execute(_WISHES, {"report_id": report_id}).first()
+    return (row.kind, bool(row.number_left)) if row else ("unasked", False)
+
+
+def callback_of(connection: Connection, report_id: int) -> str | None:
+    """The number to ring back; whoever asks for it is logged by the caller."""
+    found: str | None = connection.execute(_CALLBACK, {"report_id": report_id}).scalar()
+    return found
+
+
+_WISH = (
+    update(_P).where(_P.c.report_id == bindparam("b_id")).values(kind=bindparam("kind"), callback=bindparam("callback"))
+)
+
+
+def wish(connection: Connection, report_id: int, kind: str, callback: str | None) -> None:
+    """How the reporter wants to be asked back: `named` (with a telephone number or without) or `anonymous`."""
+    connection.execute(_WISH, {"b_id": report_id, "kind": kind, "callback": callback})

@@ -3,17 +3,18 @@
 Nothing here says who told it; that is in `storage.reporters`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, ForeignKey, Index, SmallInteger, String, bindparam, insert, select, update
+from sqlalchemy import Connection, ForeignKey, Index, SmallInteger, String, bindparam, func, insert, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from storage.cases import Case
 from storage.database import Base, Id, Sealed, SealedJson
-from storage.lifecycle import move
+from storage.lifecycle import Step, move
+from storage.tasks import LIVE, Task
 
 
 class ReportStage(StrEnum):
@@ -30,7 +31,10 @@ class Report(Base):
     """One report, from the first word on."""
 
     __tablename__ = "report"
-    __table_args__ = (Index("ix_report_area_opened", "area_id", "opened_at"), Index("ix_report_stage", "stage", "opened_at"))
+    __table_args__ = (
+        Index("ix_report_area_opened", "area_id", "opened_at"),
+        Index("ix_report_stage", "stage", "opened_at"),
+    )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     area_id: Mapped[int] = mapped_column(ForeignKey("area.id"))
@@ -87,7 +91,14 @@ _TOUCH = update(_R).where(_R.c.id == bindparam("b_id")).values(
     heard_at=bindparam("now"), entries=_R.c.entries + 1, kind=bindparam("kind"), urgency=bindparam("urgency"),
     suggested=bindparam("suggested"), answers=bindparam("answers"),
 )  # fmt: skip
-_BY_RECEIPT = select(_R.c.id, _R.c.stage, _R.c.case_id, _R.c.finished_at).where(_R.c.receipt_index == bindparam("index"))
+_FINISH = (
+    update(_R)
+    .where(_R.c.id == bindparam("b_id"), _R.c.finished_at.is_(None))
+    .values(finished_at=bindparam("now"), receipt_index=bindparam("index"))
+)
+_BY_RECEIPT = select(_R.c.id, _R.c.stage, _R.c.case_id, _R.c.finished_at).where(
+    _R.c.receipt_index == bindparam("index")
+)
 
 
 def open_report(
@@ -201,3 +212,28 @@ def last_words_to(session: Session, report_id: int) -> str | None:
     query = select(Entry).where(Entry.report_id == report_id, Entry.by == "staff", Entry.kind == "text")
     entry = session.scalars(query.order_by(Entry.id.desc()).limit(1)).first()
     return entry.text if entry else None
+
+
+def finish(connection: Connection, report_id: int, now: datetime, receipt_index: bytes) -> bool:
+    """Everything was asked; False when it was finished before (its receipt stays)."""
+    return connection.execute(_FINISH, {"b_id": report_id, "now": now, "index": receipt_index}).rowcount == 1
+
+
+def settled_at(session: Session, report_id: int) -> datetime | None:
+    """When a person last moved the report from one stage to another; None when nobody did."""
+    query = select(func.max(Step.at)).where(Step.subject == Report.__tablename__, Step.subject_id == report_id)
+    return session.scalar(query)
+
+
+def holds_unreadable(session: Session, report_id: int, kinds: Iterable[str]) -> bool:
+    """Whether something was sent that no rule can read."""
+    query = select(Entry.id).where(Entry.report_id == report_id, Entry.kind.in_(list(kinds)))
+    return session.scalar(query.limit(1)) is not None
+
+
+def move_to(session: Session, report: Report, area_id: int) -> None:
+    """The report turned out to belong to another area: whoever must act for it is asked there."""
+    report.area_id = area_id
+    live = select(Task).where(Task.subject == "report", Task.subject_id == report.id, Task.state.in_(LIVE))
+    for task in session.scalars(live):
+        task.area_id = area_id

@@ -24,6 +24,8 @@ VERSION: Final = 1
 SECRET_BYTES: Final = 32
 NONCE_BYTES: Final = 12
 HEADER_BYTES: Final = 3 + NONCE_BYTES
+MOST_KEYS: Final = 0xFFFF
+_HEAD: Final = "# Tongban keys. Without this file the database cannot be read. Keep copies apart from backups.\n"
 
 
 class SealError(Exception):
@@ -38,38 +40,61 @@ class Key:
     secret: bytes = field(repr=False)
     made: str
 
+    def __post_init__(self) -> None:
+        if not 1 <= self.id <= MOST_KEYS or len(self.secret) != SECRET_BYTES:
+            raise ValueError("not a key")
+
     def derive(self, purpose: str) -> bytes:
         """A 32-byte key for one purpose (HKDF-SHA-256)."""
         return HKDF(SHA256(), SECRET_BYTES, salt=None, info=purpose.encode()).derive(self.secret)
 
 
 class KeyRing:
-    """All keys of a key file: the newest seals, every one opens, the first one indexes."""
+    """All keys of a key file: the newest seals, every one opens, the first one indexes.
 
-    def __init__(self, keys: list[Key]) -> None:
-        if not keys:
-            raise SealError("the key file holds no key")
-        self.keys = {key.id: key for key in keys}
-        self.newest = max(keys, key=lambda key: key.id)
-        self._sealers = {key.id: AESGCM(key.derive("tongban seal")) for key in keys}
-        self._header = bytes([VERSION]) + self.newest.id.to_bytes(2, "big")
+    A ring that knows its file reads it again when it meets a value of a key it does not know: so a running bot takes
+    up a new key as soon as somebody else has sealed with it. `reread` does the same at once.
+    """
+
+    def __init__(self, keys: list[Key], path: Path | None = None) -> None:
+        self._path = path
+        self._take(keys)
         # The index key never rotates silently: a new one would make every look-up miss (ecosystem.md 8).
         oldest = min(keys, key=lambda key: key.id)
         self._index_key = oldest.derive("tongban index")
         self._receipt_key = oldest.derive("tongban receipt")
 
+    def _take(self, keys: list[Key]) -> None:
+        if not keys:
+            raise SealError("the key file holds no key")
+        if len({key.id for key in keys}) < len(keys):
+            raise SealError("the key file holds two keys of one number")
+        self._sealers = {key.id: AESGCM(key.derive("tongban seal")) for key in keys}
+        self.keys = {key.id: key for key in keys}
+        self.newest = max(keys, key=lambda key: key.id)
+
+    def reread(self) -> None:
+        """Take up the keys that were added to the key file since; raises SealError when it cannot be read."""
+        if self._path is not None:
+            self._take(_keys_of(self._path))
+
     def seal(self, place: str, plain: bytes) -> bytes:
         """Seal bytes for `table.column`."""
+        newest = self.newest.id  # asked once: another thread may take up a newer key meanwhile
         nonce = os.urandom(NONCE_BYTES)
-        return self._header + nonce + self._sealers[self.newest.id].encrypt(nonce, plain, place.encode())
+        header = bytes([VERSION]) + newest.to_bytes(2, "big")
+        return header + nonce + self._sealers[newest].encrypt(nonce, plain, place.encode())
 
     def open(self, place: str, sealed: bytes) -> bytes:
         """The plain bytes; raises SealError when the key is missing or the value was altered or moved."""
         if len(sealed) < HEADER_BYTES or sealed[0] != VERSION:
             raise SealError("not a sealed value")
-        sealer = self._sealers.get(int.from_bytes(sealed[1:3], "big"))
+        number = key_id(sealed)
+        if number not in self._sealers:
+            self.reread()
+        sealer = self._sealers.get(number)
         if sealer is None:
-            raise SealError(f"key {int.from_bytes(sealed[1:3], 'big')} is not in the key file")
+            raise SealError(f"key {number} is not in the key file")
         try:
             return sealer.decrypt(sealed[3:HEADER_BYTES], sealed[HEADER_BYTES:], place.encode())
         except InvalidTag as error:
@@ -104,8 +129,31 @@ def ring() -> KeyRing:
     return _ring
 
 
+def key_id(sealed: bytes) -> int:
+    """The id of the key that sealed a value."""
+    return int.from_bytes(sealed[1:3], "big")
+
+
 def read_key_file(path: Path) -> KeyRing:
     """Read `id date base64` lines; raises SealError with one clear sentence."""
+    return KeyRing(_keys_of(path), path)
+
+
+def append_new_key(path: Path, now: datetime) -> int:
+    """Add a fresh key to the key file (made readable by its owner only); returns the key's id."""
+    existing = path.read_text(encoding="ascii") if path.exists() else ""
+    number = max((key.id for key in _keys_of(path)), default=0) + 1 if existing else 1
+    line = f"{number} {now:%Y-%m-%d} {base64.b64encode(os.urandom(SECRET_BYTES)).decode()}\n"
+    before = existing and ("" if existing.endswith("\n") else "\n")
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write((before if existing else _HEAD) + line)
+        file.flush()
+        os.fsync(file.fileno())
+    return number
+
+
+def _keys_of(path: Path) -> list[Key]:
     try:
         lines = path.read_text(encoding="ascii").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -119,18 +167,4 @@ def read_key_file(path: Path) -> KeyRing:
             keys.append(Key(int(number), base64.b64decode(secret, validate=True), made))
         except ValueError as error:
             raise SealError(f"the key file {path} has a line that is not a key") from error
-    return KeyRing(keys)
-
-
-def append_new_key(path: Path, now: datetime) -> int:
-    """Add a fresh key to the key file (made readable by its owner only); returns the key's id."""
-    existing = list(read_key_file(path).keys) if path.exists() else []
-    number = max(existing, default=0) + 1
-    line = f"{number} {now:%Y-%m-%d} {base64.b64encode(os.urandom(SECRET_BYTES)).decode()}\n"
-    head = "" if existing else "# Tongban keys. Without this file the database cannot be read. Keep copies apart from backups.\n"
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(head + line)
-        file.flush()
-        os.fsync(file.fileno())
-    return number
+    return keys

@@ -43,4 +43,6 @@ def live(connection: Connection, token_hash: bytes, now: datetime) -> Any | None
 
 def revoke_of_contact(connection: Connection, contact_id: int, now: datetime) -> None:
     """End every sign-in of a contact (unfollow, unbind, lost phone)."""
-    connection.execute(update(_S).where(_S.c.contact_id == contact_id, _S.c.revoked_at.is_(None)).values(revoked_at=now))
+    connection.execute(
+        update(_S).where(_S.c.contact_id == contact_id, _S.c.revoked_at.is_(None)).values(revoked_at=now)
+    )

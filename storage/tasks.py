@@ -4,15 +4,32 @@ Who (a person, or a role of an area, or the reporter of a report), about what (s
 `next_at`, when the task's function looks at it again.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, ForeignKey, Index, SmallInteger, String, UniqueConstraint, bindparam, insert, select, text, update
+from sqlalchemy import (
+    Connection,
+    ForeignKey,
+    Index,
+    SmallInteger,
+    String,
+    UniqueConstraint,
+    and_,
+    bindparam,
+    case,
+    insert,
+    literal,
+    null,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from storage.database import Base, Id
+from storage.database import Base, Id, due_index, is_sqlite
 
 
 class TaskState(StrEnum):
@@ -32,7 +49,7 @@ class Task(Base):
 
     __tablename__ = "task"
     __table_args__ = (
-        Index("ix_task_due", "next_at", sqlite_where=text("next_at IS NOT NULL"), postgresql_where=text("next_at IS NOT NULL")),
+        due_index("ix_task_due"),
         Index("ix_task_person", "person_id", "state"),
         Index("ix_task_subject", "subject", "subject_id", "kind"),
         Index("ix_task_area", "area_id", "state", "kind"),
@@ -82,7 +99,10 @@ class Shown(Base):
     """A number a person was shown: it means the same thing to that contact until it lapses (seven days)."""
 
     __tablename__ = "shown"
-    __table_args__ = (UniqueConstraint("contact_id", "number"), Index("ix_shown_subject", "contact_id", "subject", "subject_id"))
+    __table_args__ = (
+        UniqueConstraint("contact_id", "number"),
+        Index("ix_shown_subject", "contact_id", "subject", "subject_id"),
+    )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     contact_id: Mapped[int] = mapped_column(ForeignKey("contact.id"))
@@ -94,16 +114,44 @@ class Shown(Base):
 
 _T = Task.__table__
 _FIND = select(_T.c.id).where(_T.c.key == bindparam("key"))
-_NEW = insert(_T).returning(_T.c.id)
+
+
+def _new(dialect: Any) -> Any:  # noqa: ANN401 - the two dialects' inserts share no base with on_conflict
+    return dialect.insert(_T).on_conflict_do_nothing(index_elements=[_T.c.key]).returning(_T.c.id)
+
+
+_NEW_SQLITE, _NEW_POSTGRESQL = _new(sqlite), _new(postgresql)
 _DUE = (
     select(_T.c.id, _T.c.kind, _T.c.subject, _T.c.subject_id)
     .where(_T.c.next_at <= bindparam("now"))
     .order_by(_T.c.urgency.desc(), _T.c.next_at, _T.c.id)
     .limit(bindparam("limit"))
-    .with_for_update(skip_locked=True)
+    .with_for_update(skip_locked=True, key_share=True)
 )
 _MOVE = update(_T).where(_T.c.id == bindparam("b_id")).values(next_at=bindparam("next_at"))
 _MOVE_OPEN = update(_T).where(_T.c.key == bindparam("b_key"), _T.c.state.in_(LIVE)).values(next_at=bindparam("next_at"))
+_NEW_ONLY = insert(_T)
+_FRESH: dict[str, Any] = {
+    "person_id": None, "role": None, "state": TaskState.OPEN, "urgency": 0, "rung": 0, "late": False, "failures": 0
+}  # fmt: skip
+_QUIET = (
+    update(_T)
+    .where(_T.c.key == bindparam("draft"), _T.c.state.in_(LIVE))
+    .values(next_at=bindparam("quiet_at", type_=_T.c.next_at.type))
+)
+_BURST = _T.c.key == bindparam("burst")
+_FOLLOW_AT = bindparam("follow_at", type_=_T.c.next_at.type)
+_HEARD = (
+    update(_T)
+    .where(or_(_BURST, and_(_T.c.key == bindparam("draft"), _T.c.state.in_(LIVE))))
+    .values(
+        next_at=case((_BURST, _FOLLOW_AT), else_=bindparam("quiet_at", type_=_T.c.next_at.type)),
+        due_at=case((_BURST, _FOLLOW_AT), else_=_T.c.due_at),
+        state=case((_BURST, literal(TaskState.OPEN.value)), else_=_T.c.state),
+        ended_at=case((_BURST, null()), else_=_T.c.ended_at),
+    )
+)
+"""One update moves both clocks of a report: its silence, and what follows its last words, which may run many times."""
 _CLAIM = (
     update(_T)
     .where(_T.c.id == bindparam("b_id"), _T.c.state == TaskState.OPEN)
@@ -114,12 +162,14 @@ _END = (
     .where(_T.c.id == bindparam("b_id"), _T.c.state.in_(LIVE))
     .values(state=bindparam("new_state"), ended_at=bindparam("now"), next_at=None, late=_T.c.due_at < bindparam("now"))
 )
-_FAILED = update(_T).where(_T.c.id == bindparam("b_id")).values(
-    next_at=bindparam("next_at"), failures=_T.c.failures + 1, error=bindparam("error")
+_FAILED = (
+    update(_T)
+    .where(_T.c.id == bindparam("b_id"))
+    .values(next_at=bindparam("next_at"), failures=_T.c.failures + 1, error=bindparam("error"))
 )
 
 
-def open_task(
+def open_task(  # noqa: PLR0913 - a row has this many columns
     connection: Connection,
     *,
     key: str,
@@ -136,19 +186,32 @@ def open_task(
     policy_version: int = 0,
 ) -> int:
     """Open a task; its id, or that of the one already opened under this key."""
-    known: int | None = connection.execute(_FIND, {"key": key}).scalar()
-    if known is not None:
-        return known
-    number: int = connection.execute(
-        _NEW,
+    number: int | None = connection.execute(
+        _NEW_SQLITE if is_sqlite(connection) else _NEW_POSTGRESQL,
         {
             "key": key, "kind": kind, "subject": subject, "subject_id": subject_id, "area_id": area_id,
             "person_id": person_id, "role": role, "state": TaskState.OPEN, "urgency": urgency, "opened_at": now,
             "due_at": due_at, "next_at": next_at, "rung": 0, "late": False, "failures": 0,
             "policy_version": policy_version,
         },
-    ).scalar_one()  # fmt: skip
+    ).scalar()  # fmt: skip
+    if number is None:
+        number = int(connection.execute(_FIND, {"key": key}).scalar_one())
     return number
+
+
+def open_several(connection: Connection, shared: Mapping[str, Any], *own: Mapping[str, Any]) -> None:
+    """Open several new tasks about one new thing in one statement; nothing was opened under their keys before."""
+    connection.execute(_NEW_ONLY, [{**_FRESH, **shared, **one} for one in own])
+
+
+def heard(connection: Connection, report_id: int, *, quiet_at: datetime, follow_at: datetime | None) -> None:
+    """Something was added to a report: its silence begins anew, and what follows from it is looked at `follow_at`."""
+    values = {"draft": f"draft_report:report:{report_id}", "quiet_at": quiet_at}
+    if follow_at is None:
+        connection.execute(_QUIET, values)
+    else:
+        connection.execute(_HEARD, values | {"burst": f"burst:report:{report_id}", "follow_at": follow_at})
 
 
 def due(connection: Connection, now: datetime, limit: int) -> list[Any]:
@@ -197,8 +260,10 @@ def live_of_person(session: Session, person_id: int) -> list[Task]:
 
 def told_and_open(session: Session, person_id: int) -> list[Task]:
     """Open tasks without a holder that this person was told about: what the claim word can take."""
-    query = select(Task).join(TaskTold).where(
-        TaskTold.person_id == person_id, Task.state == TaskState.OPEN, Task.person_id.is_(None)
+    query = (
+        select(Task)
+        .join(TaskTold)
+        .where(TaskTold.person_id == person_id, Task.state == TaskState.OPEN, Task.person_id.is_(None))
     )
     return list(session.scalars(query.distinct().order_by(Task.urgency.desc(), Task.opened_at, Task.id)))
 
@@ -265,7 +330,41 @@ def last_told(session: Session, person_id: int) -> Task | None:
 
 def open_cases_of(session: Session, person_id: int) -> list[int]:
     """The cases this person has live tasks in (ids)."""
-    query = select(Task.subject_id).where(
-        Task.person_id == person_id, Task.subject == "case", Task.state.in_(LIVE)
-    )
+    query = select(Task.subject_id).where(Task.person_id == person_id, Task.subject == "case", Task.state.in_(LIVE))
     return list(session.scalars(query.distinct().order_by(Task.subject_id)))
+
+
+def told_about(session: Session, subject: str, subject_id: int) -> set[int]:
+    """Everybody who was ever told about any task of one thing (person ids)."""
+    query = select(TaskTold.person_id).join(Task).where(Task.subject == subject, Task.subject_id == subject_id)
+    return set(session.scalars(query.distinct()))
+
+
+def once_opened(session: Session, subject: str, subject_id: int, kind: str) -> bool:
+    """Whether a task of this kind was ever opened about this thing."""
+    query = select(Task.id).where(Task.subject == subject, Task.subject_id == subject_id, Task.kind == kind)
+    return session.scalar(query.limit(1)) is not None
+
+
+_AGAIN = (
+    update(_T)
+    .where(_T.c.key == bindparam("b_key"), _T.c.state.not_in(LIVE))
+    .values(state=TaskState.OPEN, ended_at=None, next_at=bindparam("next_at"))
+)
+
+
+def open_again(connection: Connection, key: str, next_at: datetime) -> None:
+    """A task that had ended is live again, under its old key."""
+    connection.execute(_AGAIN, {"b_key": key, "next_at": next_at})
+
+
+_ANEW = (
+    update(TaskTold.__table__)
+    .where(TaskTold.__table__.c.task_id == bindparam("b_id"))
+    .values(rung=TaskTold.__table__.c.rung - 100)
+)
+
+
+def climb_anew(connection: Connection, task_id: int) -> None:
+    """The ladder begins again from its first rung: who was told before is kept, under rungs that are out of the way."""
+    connection.execute(_ANEW, {"b_id": task_id})

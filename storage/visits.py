@@ -30,7 +30,10 @@ class Visit(Base):
     """One visit, call, or vain try."""
 
     __tablename__ = "visit"
-    __table_args__ = (Index("ix_visit_area_day", "area_id", "happened_on", "kind"), Index("ix_visit_child", "child_id", "happened_on"))
+    __table_args__ = (
+        Index("ix_visit_area_day", "area_id", "happened_on", "kind"),
+        Index("ix_visit_child", "child_id", "happened_on"),
+    )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     child_id: Mapped[int] = mapped_column(ForeignKey("child.id"))
@@ -75,7 +78,7 @@ def held_by(session: Session, person_id: int) -> list[Task]:
 def steps_taken(session: Session, task_id: int) -> dict[int, datetime]:
     """Steps of a task's ladder → when each was first taken."""
     query = select(TaskTold.rung, func.min(TaskTold.told_at)).where(TaskTold.task_id == task_id)
-    return dict(session.execute(query.group_by(TaskTold.rung)).tuples().all())
+    return {row[0]: row[1] for row in session.execute(query.group_by(TaskTold.rung))}
 
 
 def of_task(session: Session, task_id: int) -> Visit | None:
@@ -83,11 +86,12 @@ def of_task(session: Session, task_id: int) -> Visit | None:
     return session.scalar(select(Visit).where(Visit.task_id == task_id))
 
 
-def same(session: Session, child_id: int, person_id: int, day: date, kind: str) -> Visit | None:
-    """What this person already recorded of this kind for this child and day."""
+def same(session: Session, child_id: int, person_id: int, side: str, day: date, kind: str) -> Visit | None:
+    """What this person already recorded of this kind for this child, side and day."""
     query = select(Visit).where(
-        Visit.child_id == child_id, Visit.happened_on == day, Visit.person_id == person_id, Visit.kind == kind
-    )
+        Visit.child_id == child_id, Visit.happened_on == day, Visit.person_id == person_id, Visit.side == side,
+        Visit.kind == kind,
+    )  # fmt: skip
     return session.scalars(query.limit(1)).first()
 
 

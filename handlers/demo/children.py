@@ -10,8 +10,8 @@ from handlers import workdays
 from handlers.demo.chance import Chance
 from handlers.demo.places import Places, Township
 from handlers.demo.staff import Staff
+from handlers.enrolment import id_number_index, name_index
 from messages.files import table
-from storage import sealing
 from storage.areas import Area
 from storage.children import Child, ChildCategory, Pairing, Side
 
@@ -84,7 +84,7 @@ def _child(chance: Chance, places: Places, number: int, kinds: tuple[str, ...], 
     guardian = None if "orphan" in kinds and chance.happens(0.2) else chance.adult()
     child = Child(
         number=f"C{number + 1:05d}", name=name, name_index=name_index(name), sex=sex, born=born,
-        id_number=id_number, id_number_index=sealing.ring().index("id_number", id_number), area_id=group.id,
+        id_number=id_number, id_number_index=id_number_index(id_number), area_id=group.id,
         address=words["address"].format(village=village.name, group=group.name, door=chance.number(1, 60)),
         guardian=guardian, guardian_phone=chance.phone() if guardian else None, level="green",
         on_file_since=now - timedelta(days=chance.number(90, 700)),
@@ -92,11 +92,6 @@ def _child(chance: Chance, places: Places, number: int, kinds: tuple[str, ...], 
     child.level_since = child.on_file_since
     _school(chance, child, township, village, workdays.local_day(now))
     return OnFile(child, village)
-
-
-def name_index(name: str) -> bytes:
-    """The blind index of a child's name, as imports and look-ups make it."""
-    return sealing.ring().index("child_name", name)
 
 
 def _school(chance: Chance, child: Child, township: Township, village: Area, today: date) -> None:

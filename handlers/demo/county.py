@@ -1,6 +1,8 @@
-"""The demo county: one call fills an empty database with a county at the size of the paper and weeks of its history."""
+"""One call fills an empty database with a county at the size of the paper and weeks of its history."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from handlers.demo import children, places, reports, staff, visits
 from handlers.demo.chance import Chance
@@ -11,6 +13,9 @@ from messages.files import table
 from storage import areas, contacts, posts
 from storage.people import Person
 
+FOUNDED = datetime(2026, 9, 1, tzinfo=UTC)
+"""The date its key file is given."""
+
 
 @dataclass(frozen=True)
 class DemoPhone:
@@ -18,7 +23,7 @@ class DemoPhone:
 
     openid: str
     key: str
-    name: str
+    label: str
     person: Person | None
 
 
@@ -28,6 +33,10 @@ class DemoPhones:
 
     phones: list[DemoPhone]
     followers: list[str]
+
+    def __iter__(self) -> Iterator[DemoPhone]:
+        """The page's phones, in the order shown."""
+        return iter(self.phones)
 
 
 def build(turn: Turn) -> DemoPhones:

@@ -1,0 +1,102 @@
+"""`tongban people`: add somebody, invite them to bind their WeChat, list who is here, let somebody leave."""
+
+from datetime import timedelta
+
+import aiohttp
+import click
+
+from bot.cli import in_turn, run_until_stopped, settings_of
+from bot.wechat import WeChat
+from handlers import binding, leaving, roster
+from handlers.turn import Refused, Turn
+from storage.people import Role
+
+_LONGEST_QR = timedelta(days=30)
+"""The platform's limit for a scene QR code."""
+
+
+@click.group()
+def people() -> None:
+    """Everybody on the county's list, and their binding to WeChat."""
+
+
+@people.command()
+@click.argument("name")
+@click.argument("phone")
+@click.argument("role", type=click.Choice([str(role) for role in Role if role != Role.CITIZEN]))
+@click.option("--township", default="", help="Where; left out, the county.")
+@click.option("--village", default="", help="For a village child officer.")
+@click.option("--unit", default="", help="School, station or office.")
+@click.pass_context
+def add(context: click.Context, name: str, phone: str, role: str, *, township: str, village: str, unit: str) -> None:
+    """Add one person, or change what is known of them."""
+
+    def act(turn: Turn) -> roster.Added:
+        return roster.add(turn, name=name, phone=phone, role=role, township=township, village=village, unit=unit)
+
+    added: roster.Added = in_turn(settings_of(context), act, "people add")
+    if added.reason:
+        raise click.UsageError(added.reason)
+    click.echo(added.what)
+
+
+@people.command()
+@click.argument("who", required=False)
+@click.option("--all", "everybody", is_flag=True, help="Everybody with a role who is not bound yet.")
+@click.option("--qr", is_flag=True, help="Also make a scene QR code for each at the platform.")
+@click.pass_context
+def invite(context: click.Context, who: str | None, *, everybody: bool, qr: bool) -> None:
+    """Make one-time codes; earlier codes of the same people lapse. Hand each code to its person only."""
+    if everybody == bool(who):
+        raise click.UsageError("Name one person (or telephone number), or say --all.")
+    settings = settings_of(context)
+    invited: list[roster.Invited] = in_turn(settings, lambda turn: roster.invite(turn, who), "people invite")
+    if not invited and who:
+        raise click.UsageError("There is no such person on the list, or there are several: use the telephone number.")
+    seconds = int(min(timedelta(days=settings.policy.invite_days), _LONGEST_QR).total_seconds())
+
+    async def show() -> None:
+        async with aiohttp.ClientSession() as http:
+            wechat = WeChat(settings.wechat, http)
+            for one in invited:
+                picture = await wechat.create_qr(f"{binding.SCENE}{one.code}", seconds) if qr else ""
+                click.echo("\t".join(filter(None, (one.place, one.name, one.code, picture))))
+
+    run_until_stopped(show())
+
+
+@people.command("list")
+@click.pass_context
+def list_people(context: click.Context) -> None:
+    """Who is here: place, name, roles, and whether WeChat is bound."""
+    for one in in_turn(settings_of(context), roster.entries, "people list"):
+        click.echo(f"{one.place}\t{one.name}\t{', '.join(one.roles)}\t{'bound' if one.bound else 'not bound'}")
+
+
+@people.command()
+@click.argument("who")
+@click.option("--to", help="Who takes over; left out, the stand-in.")
+@click.pass_context
+def leave(context: click.Context, who: str, to: str | None) -> None:
+    """End somebody's service: what they hold goes to the successor first, then roles, binding and sign-ins end."""
+
+    def act(turn: Turn) -> str:
+        person = roster.find(turn, who)
+        successor = roster.find(turn, to) if to else (leaving.stand_in_of(turn, person) if person else None)
+        if person is None or (to and successor is None):
+            return "There is no such person on the list, or there are several: use the telephone number."
+        leaving.leave(turn, person, successor)
+        return ""
+
+    try:
+        problem = in_turn(settings_of(context), act, "people leave")
+    except Refused:
+        raise click.ClickException(
+            "Open work would be left to nobody: name a successor with --to who has bound WeChat and can be reached."
+        ) from None
+    if problem:
+        raise click.UsageError(problem)
+    click.echo("Done: everything was handed over, the binding and all sign-ins have ended.")
+
+
+COMMANDS = (people,)

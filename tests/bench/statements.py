@@ -1,0 +1,65 @@
+"""How many statements one turn of a report dialogue needs, and which."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+from sqlalchemy import Connection, event
+
+from bot import turns
+from bot.turns import Reply
+from storage.database import connect
+from tests.bench import dialogues
+from tests.world import Inbound_of, World
+
+DIALOGUES = 20
+_CONTROL = ("BEGIN", "SAVEPOINT", "RELEASE", "ROLLBACK", "COMMIT")
+
+
+@dataclass(frozen=True)
+class Counted:
+    """One turn: what was said and what the database was asked, savepoints apart."""
+
+    text: str
+    statements: tuple[str, ...]
+    savepoints: int
+
+
+def count(url: str) -> list[Counted]:
+    """Walk some dialogues in this process, on a database with a county; every turn of them."""
+    world, asked, counted = World(connect(url)), list[str](), list[Counted]()
+
+    def note(
+        _connection: Connection,
+        _cursor: object,
+        statement: str,
+        _values: object,
+        _context: object,
+        _many: bool,  # noqa: FBT001 - SQLAlchemy's
+    ) -> None:
+        asked.append(" ".join(statement.split()))
+
+    event.listen(world.engine, "before_cursor_execute", note)
+    world.now = datetime.now(UTC)
+    for number in range(DIALOGUES):
+        phone = world.phone(f"bench-{number}")
+        for turn, text in enumerate(dialogues.texts(number)):
+            asked.clear()
+            inbound = Inbound_of(phone.openid, text, world.now)
+            reply: Reply = world.run(
+                partial(turns.take, inbound=inbound, arrived_at=world.now, now=world.now, policy=world.policy)
+            )
+            if not dialogues.is_right(number, turn, reply.text or ""):
+                raise RuntimeError(f"the bot did not answer as it should to {text}")
+            counted.append(_sorted(text, asked))
+            world.now += timedelta(seconds=5)
+    world.close()
+    return counted
+
+
+def _sorted(text: str, asked: Sequence[str]) -> Counted:
+    control = [statement for statement in asked if statement.startswith(_CONTROL)]
+    statements = tuple(statement for statement in asked if not statement.startswith(_CONTROL))
+    savepoints = sum(statement.startswith("SAVEPOINT") for statement in control)
+    return Counted(text, statements, savepoints)

@@ -1,0 +1,72 @@
+"""The story of one frightened message, with the process killed at every named point between two commits."""
+
+import asyncio
+import contextlib
+from pathlib import Path
+
+import pytest
+
+from bot.faults import POINTS
+from storage.inbox import Inbox, InboxState
+from storage.media import Media, MediaState
+from storage.reports import Report, ReportStage
+from tests.crash.town import Town, plain, town
+from tests.support.waiting import eventually
+
+pytestmark = [pytest.mark.crash, pytest.mark.slow]
+
+STORY = ("快来人 他爸提起菜刀在堂屋门口 娃儿还在里头", "在柳河村三组李家 跟奶奶在一起", "1", "13812345678")
+ELSEWHERE = frozenset({"raw_kept", "failed_turn_kept", "batch_committed", "page_before_commit", "page_after_commit_before_answer"})
+"""Points that this story does not pass; they have tests of their own."""
+MAY_DOUBLE = frozenset({"answer_written_before_handed", "turn_after_commit_before_answer"})
+"""A crash here may double a reply, never lose it (design 3.3)."""
+PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 64
+
+
+async def play(place: Town, name: str) -> list[str]:
+    """One reporter's whole dialogue, the claim, and a day; what the reporter read."""
+    phone = place.platform.add_phone(name, f"o-{name}")
+    for words in STORY:
+        before = len(said(place, phone.openid))
+        await phone.say(words)
+        await eventually(lambda before=before: len(said(place, phone.openid)) > before, 60)  # type: ignore[misc]
+    await phone.send_image(PNG)
+    reports = place.count(Report)
+    await eventually(lambda: place.count(Media, state=MediaState.KEPT) == place.count(Media), 60)
+    duty = place.platform.phone("o-duty")
+    await eventually(lambda: sum("红色警报" in words for words in said(place, "o-duty")) >= reports, 60)
+    await duty.say("我接了")
+    await eventually(lambda: place.count(Report, stage=ReportStage.ACCEPTED) == reports, 60)
+    await place.advance(900)
+    return said(place, phone.openid)
+
+
+def said(place: Town, openid: str) -> list[str]:
+    """What the account said on a phone."""
+    screen = [item for item in place.platform.phone(openid).screen if item.side == "account"]
+    return [plain("\n".join([item.text, *(str(one["value"]) for one in item.fields)])) for item in screen]
+
+
+async def test_a_kill_at_every_fault_point_changes_nothing_that_people_see(database_url: str, tmp_path: Path) -> None:
+    async with town(database_url, tmp_path) as place:
+        await place.start()
+        expected = await play(place, "reference")
+        assert any("RECEIPT" in words for words in expected)
+        for point in [point for point in POINTS if point not in ELSEWHERE]:
+            await place.kill()
+            await place.start(point)
+            alive = asyncio.create_task(place.keep_alive())
+            kills = place.kills
+            seen = await play(place, point)
+            alive.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await alive
+            assert place.kills > kills, f"{point} was never reached"
+            assert [words for words in expected if words not in seen] == [], f"{point}: a reply is missing"
+            doubled = len(seen) - len(expected)
+            assert doubled <= (1 if point in MAY_DOUBLE else 0), f"{point}: {seen}"
+        reporters = 1 + len(POINTS) - len(ELSEWHERE)
+        assert place.count(Report) == reporters
+        assert place.count(Inbox, state=InboxState.DONE) == place.count(Inbox)
+        assert await place.check() == ""
+        assert not any(item.kind == "fault" for item in place.platform.phone("o-duty").screen)

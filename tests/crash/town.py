@@ -1,0 +1,190 @@
+"""A small county on the real program: the stand-in platform here, the bot as processes that can be killed."""
+
+import asyncio
+import os
+import re
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import aiohttp
+from sqlalchemy import Engine, func, select
+
+from bot.simulator import Simulator, SimulatorSettings, TemplateSpec
+from storage import sealing
+from storage.database import connect
+from storage.migrate import upgrade
+from storage.people import Role
+from tests.support.waiting import eventually, free_port
+from tests.world import World
+
+APP_ID, SECRET, TOKEN, AES_KEY = "wxcrash000000000", "crash-secret", "crashtoken", "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
+PURPOSES = {
+    "alarm": {"thing1": "what", "character_string2": "number", "thing3": "place"},
+    "task": {"thing1": "what", "number2": "count"},
+    "digest": {"thing1": "what", "thing2": "when"},
+    "notice": {"thing1": "what"},
+}
+READY_WITHIN = 30.0
+"""Seconds."""
+
+
+@dataclass
+class Town:
+    """The running whole."""
+
+    platform: Simulator
+    url: str
+    folder: Path
+    port: int
+    http: aiohttp.ClientSession
+    engine: Engine
+    processes: list[asyncio.subprocess.Process] = field(default_factory=list)
+    kills: int = 0
+
+    @property
+    def bot(self) -> asyncio.subprocess.Process:
+        """The bot that runs now."""
+        return self.processes[-1]
+
+    async def start(self, fault: str = "") -> None:
+        """Start the bot, to be stopped at `fault` when one is given."""
+        log = (self.folder / "bot.log").open("ab")
+        environment = os.environ | {"TONGBAN_FAULT": fault}
+        self.processes.append(
+            await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "bot", "--config", str(self.folder / "config.toml"), "run",
+                env=environment, stdout=log, stderr=log,
+            )
+        )  # fmt: skip
+        log.close()
+        await eventually(self._is_ready, READY_WITHIN)
+
+    async def _is_ready(self) -> bool:
+        if self.bot.returncode == -signal.SIGKILL:
+            return True  # killed at a fault point before it was ready
+        if self.bot.returncode is not None:
+            raise RuntimeError((self.folder / "bot.log").read_text(encoding="utf-8")[-3000:])
+        try:
+            async with self.http.get(f"http://127.0.0.1:{self.port}/readyz") as answer:
+                return answer.status == 200
+        except aiohttp.ClientError:
+            return False
+
+    async def kill(self) -> None:
+        """kill -9."""
+        if self.bot.returncode is None:
+            self.bot.kill()
+        await self.bot.wait()
+        self.kills += 1
+
+    async def revive(self, fault: str = "") -> bool:
+        """Start it again if it is dead; whether it was."""
+        if self.bot.returncode is None:
+            return False
+        self.kills += 1
+        await self.start(fault)
+        return True
+
+    async def advance(self, seconds: float) -> None:
+        """Move the clock; again after a kill, since the rest of the way is still to go."""
+        until = self.platform.world.clock.now() + seconds
+        while (left := until - self.platform.world.clock.now()) > 0:
+            try:
+                async with self.http.post(
+                    f"http://127.0.0.1:{self.port}/demo/clock", json={"advance_seconds": left}
+                ) as answer:
+                    await answer.read()
+                    assert answer.status == 200, await answer.text()
+            except aiohttp.ClientError:
+                await self.bot.wait()
+            await self.revive()
+
+    async def keep_alive(self) -> None:
+        """Start it again whenever it dies, until cancelled."""
+        while True:
+            await self.bot.wait()
+            await self.revive()
+
+    async def check(self) -> str:
+        """What `tongban check` finds; empty is good."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "bot", "--config", str(self.folder / "config.toml"), "check",
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        out, err = await process.communicate()
+        return out.decode() + ("" if process.returncode in {0, 1} else err.decode())
+
+    def count(self, table: type, **where: object) -> int:
+        """Rows of a table."""
+        query = select(func.count()).select_from(table.__table__)  # type: ignore[attr-defined]
+        for name, value in where.items():
+            query = query.where(getattr(table, name) == value)
+        with self.engine.connect() as connection:
+            return int(connection.execute(query).scalar_one())
+
+
+@asynccontextmanager
+async def town(url: str, folder: Path, *, retry_pause: float = 0.5) -> AsyncIterator[Town]:
+    """A county with a duty person, a stand-in, supervisors and an officer; the bot is not started yet."""
+    upgrade(url)
+    keys = folder / "tongban.keys"
+    sealing.append_new_key(keys, datetime.now(UTC))
+    sealing.use(sealing.read_key_file(keys))
+    engine = connect(url)
+    world = World(engine)
+    world.now = datetime.now(UTC)
+    county = world.area("安平县", "county")  # type: ignore[arg-type]  # a level by its value
+    township = world.area("青山镇", "township", county)  # type: ignore[arg-type]
+    village = world.area("柳河村", "village", township)  # type: ignore[arg-type]
+    boss = world.person("county", Role.COUNTY_SUPERVISOR, county)
+    duty = world.person("duty", Role.TOWNSHIP_CHILD_SUPERVISOR, township)
+    second = world.person("second", Role.TOWNSHIP_CHILD_SUPERVISOR, township)
+    world.person("officer", Role.VILLAGE_CHILD_OFFICER, village)
+    world.duty(township, duty, second)
+    world.duty(county, boss, duty)
+    port = free_port()
+    settings = SimulatorSettings(
+        app_id=APP_ID, app_secret=SECRET, token=TOKEN, encoding_aes_key=AES_KEY, mode="safe",
+        bot_url=f"http://127.0.0.1:{port}", port=0, retries=60, retry_pause=retry_pause,
+        templates=tuple(TemplateSpec(f"T-{name}", name, tuple(fields)) for name, fields in PURPOSES.items()),
+    )  # fmt: skip
+    async with Simulator(settings) as platform, aiohttp.ClientSession() as http:
+        for name in ("county", "duty", "second", "officer"):
+            platform.add_phone(name, f"o-{name}")
+        _write_config(folder / "config.toml", url, keys, port, platform.origin)
+        running = Town(platform, url, folder, port, http, engine)
+        try:
+            yield running
+        finally:
+            for process in running.processes:
+                if process.returncode is None:
+                    process.kill()
+                    await process.wait()
+            engine.dispose()
+
+
+def _write_config(path: Path, url: str, keys: Path, port: int, origin: str) -> None:
+    templates = "".join(
+        f'[wechat.templates.{name}]\ntemplate_id = "T-{name}"\n[wechat.templates.{name}.fields]\n'
+        + "".join(f'{field} = "{value}"\n' for field, value in fields.items())
+        for name, fields in PURPOSES.items()
+    )
+    path.write_text(
+        f'[wechat]\napp_id = "{APP_ID}"\napp_secret = "{SECRET}"\ntoken = "{TOKEN}"\nencoding_aes_key = "{AES_KEY}"\n'
+        f'api_origin = "{origin}"\n{templates}[database]\nurl = "{url}"\n[keys]\nfile = "{keys}"\n'
+        f'[web]\nport = {port}\n[simulator]\nbot_url = "http://127.0.0.1:{port}"\n[demo]\nenabled = true\n',
+        encoding="utf-8",
+    )
+
+
+def plain(words: str) -> str:
+    """Words without what differs from run to run: receipts, case numbers, times, links, shown numbers."""
+    words = re.sub(r"\d{4} \d{4} \d{4}", "RECEIPT", words)
+    words = re.sub(r"http\S+", "LINK", words)
+    words = re.sub(r"G\d{4}-\d{4}", "CASE", words)
+    return re.sub(r"(?<=我接了 )\d+", "N", re.sub(r"\d{1,2}:\d{2}", "TIME", words))

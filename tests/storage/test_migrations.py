@@ -1,0 +1,138 @@
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, delete, func, insert, inspect, select, text, update
+from sqlalchemy.exc import DBAPIError
+
+from storage import audit, migrate
+from storage.audit import Audit
+from storage.database import Sealed, connect
+from storage.rotation import sealed_columns, sealed_tables
+from storage.tables import METADATA
+from tests.storage.conftest import NOW
+from tests.support.databases import PostgresDatabases
+
+
+def test_an_upgraded_database_equals_the_tables(engine: Engine) -> None:
+    with engine.begin() as connection:
+        assert migrate.is_current(connection)
+        assert migrate.difference(connection) == []
+
+
+def test_an_empty_database_is_not_current(database_url: str) -> None:
+    engine = connect(database_url)
+    with engine.begin() as connection:
+        assert not migrate.is_current(connection)
+        assert migrate.difference(connection) != []
+    engine.dispose()
+
+
+def test_the_way_down_leaves_nothing_and_the_way_up_works_again(engine: Engine, url: str) -> None:
+    migrate.downgrade(url, "base")
+    assert inspect(engine).get_table_names() == ["alembic_version"]
+    migrate.upgrade(url)
+    migrate.upgrade(url)
+    with engine.begin() as connection:
+        assert migrate.is_current(connection)
+        assert migrate.difference(connection) == []
+
+
+def test_the_first_revision_is_what_the_tables_would_write_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody may edit it by hand: it is written anew while no county has a database."""
+    folder = tmp_path / "migrations"
+    (folder / "versions").mkdir(parents=True)
+    for name in ("env.py", "script.py.mako"):
+        (folder / name).write_bytes((migrate.FOLDER / name).read_bytes())
+    kept = (migrate.FOLDER / "versions" / "0001_initial.py").read_text()
+    monkeypatch.setattr(migrate, "FOLDER", folder)
+    assert migrate.initial().read_text() == kept
+
+
+def test_due_rows_are_found_by_an_index_of_due_rows_only(engine: Engine) -> None:
+    with engine.begin() as connection:
+        if engine.dialect.name == "sqlite":
+            query = text("SELECT sql FROM sqlite_master WHERE name IN ('ix_task_due', 'ix_outbox_due', 'ix_inbox_due')")
+        else:
+            query = text(
+                "SELECT indexdef FROM pg_indexes WHERE indexname IN ('ix_task_due', 'ix_outbox_due', 'ix_inbox_due')"
+            )
+        definitions = list(connection.execute(query).scalars())
+    assert len(definitions) == 3
+    assert all("next_at IS NOT NULL" in one for one in definitions)
+
+
+def test_every_seal_is_bound_to_its_own_column() -> None:
+    places = {
+        f"{table.name}.{column.name}": column.type.place  # type: ignore[attr-defined]  # sealed types have a place
+        for table in sealed_tables()
+        for column in sealed_columns(table)
+    }
+    assert places
+    assert all(place == name for name, place in places.items())
+
+
+def test_names_phones_and_free_words_are_sealed_columns() -> None:
+    """A text column in clear holds a code or a number of ours, or words that no person typed."""
+    in_clear = {
+        f"{table.name}.{column.name}"
+        for table in METADATA.sorted_tables
+        for column in table.columns
+        if not isinstance(column.type, Sealed)
+        and column.name in {"name", "phone", "openid", "text", "why", "note", "address", "guardian", "callback"}
+    }
+    assert in_clear == {"area.name", "unit.name", "fact.name"}
+
+
+def add_act(engine: Engine) -> None:
+    with engine.begin() as connection:
+        audit.add(connection, at=NOW, act="look", subject="report", subject_id=7, note="电话里说的")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        update(Audit.__table__).values(act="other"),
+        update(Audit.__table__).values(note=None),
+        update(Audit.__table__).values(note="别的话"),
+        update(Audit.__table__).values(subject_id=None),
+        delete(Audit.__table__),
+    ],
+    ids=["act", "no note", "other note", "no subject", "delete"],
+)
+def test_the_database_refuses_to_change_or_remove_a_row_of_the_audit(engine: Engine, change: object) -> None:
+    add_act(engine)
+    with pytest.raises(DBAPIError, match="rows of the audit are only ever added"), engine.begin() as connection:
+        connection.execute(change)  # type: ignore[call-overload]  # an update or a delete
+    with engine.begin() as connection:
+        row = connection.execute(select(Audit.__table__)).one()
+    assert (row.act, row.subject_id, row.note) == ("look", 7, "电话里说的")
+
+
+@pytest.mark.postgres
+def test_the_audit_cannot_be_emptied_at_once(postgres: PostgresDatabases) -> None:
+    engine = connect(postgres.copy(migrate.upgrade))
+    add_act(engine)
+    with pytest.raises(DBAPIError, match="only ever added"), engine.begin() as connection:
+        connection.execute(text("TRUNCATE audit"))
+    with engine.begin() as connection:
+        assert connection.execute(select(func.count()).select_from(Audit)).scalar() == 1
+    engine.dispose()
+
+
+def test_sqlite_rows_that_point_nowhere_stop_a_migration(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'broken.db'}"
+    migrate.upgrade(url, "0001")
+    engine = connect(url)
+    with engine.connect() as raw:
+        raw.exec_driver_sql("COMMIT")
+        raw.exec_driver_sql("PRAGMA foreign_keys=OFF")
+        raw.exec_driver_sql("BEGIN IMMEDIATE")
+        raw.execute(insert(METADATA.tables["unit"]).values(area_id=99, kind="school", name="希望小学"))
+        raw.commit()
+    engine.dispose()
+    with pytest.raises(DBAPIError, match="point nowhere"):
+        migrate.upgrade(url)
+    engine = connect(url)
+    with engine.begin() as connection:
+        assert not migrate.is_current(connection)
+    engine.dispose()
