@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import click
-from storage.migrate import upgrade
 
 from bot import (
     demo_commands,
@@ -18,6 +17,7 @@ from bot import (
 )
 from bot.app import running
 from bot.cli import Tongban, run_until_stopped, settings_of
+from storage.migrate import upgrade
 
 
 @click.group(cls=Tongban)

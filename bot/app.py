@@ -14,7 +14,6 @@ import structlog
 from aiohttp import web
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import make_url
-from storage.migrate import is_current
 
 from bot import metrics
 from bot.cli import use_keys
@@ -22,17 +21,25 @@ from bot.clock import Clock
 from bot.codec import Codec
 from bot.engine import Database, Lane, open_database
 from bot.fetcher import Fetcher
+from bot.menus import Tagger
 from bot.pages import Pages
 from bot.sender import Sender
 from bot.settings import Settings, SettingsError
 from bot.timetravel import TimeTravel
 from bot.webhook import BODY_LIMIT, Webhook
 from bot.wechat import WeChat
-from bot.worker import STALE_TICK, Worker
+from bot.worker import Worker
+from handlers import digest, routes
 from handlers.policy import Policy
-from storage import county
+from handlers.turn import Turn
+from storage import county, media, outbox
+from storage.database import is_sqlite
+from storage.migrate import is_current
 
 log = structlog.get_logger()
+
+TAGS_EVERY, KEEP_HOUSE_EVERY = 10, 300
+"""Seconds."""
 
 
 @dataclass
@@ -63,12 +70,14 @@ async def running(settings: Settings) -> AsyncIterator[Bot]:
         origin = settings.web.public_origin
         sender = Sender(database, wechat, clock, policy, settings.wechat.templates, origin)
         worker = Worker(database, sender, Fetcher(database, wechat, clock), clock, policy)
+        worker.every(TAGS_EVERY, Tagger(database, wechat).drain)
+        worker.every(KEEP_HOUSE_EVERY, partial(_keep_house, database, clock, policy))
         webhook = Webhook(Codec(settings.wechat), database, clock, policy, worker.wake)
         stack.push_async_callback(webhook.close)
         app = web.Application(client_max_size=BODY_LIMIT)
         app.add_routes(webhook.routes())
         app.add_routes(Pages(settings, database, clock, policy, wechat, worker.wake).routes())
-        app.add_routes(_health(database, clock, worker))
+        app.add_routes(_health(database, worker))
         app.add_routes(_verify_files(settings))
         if settings.demo.enabled:
             app.add_routes(TimeTravel(database, clock, worker, http, settings.wechat.api_origin).routes())
@@ -89,10 +98,24 @@ def _begin(connection: Connection, clock: Clock, policy: Policy) -> Policy:
     if not is_current(connection):
         raise SettingsError("The database is not set up for this version: run `tongban migrate`.")
     clock.load(connection)
+    if is_sqlite(connection):  # one process per file: nobody else holds a lease
+        outbox.release(connection, clock.now())
+        media.release(connection, clock.now())
     return replace(policy, version=county.policy_version(connection, policy.as_json(), clock.now()))
 
 
-def _health(database: Database, clock: Clock, worker: Worker) -> list[web.RouteDef]:
+async def _keep_house(database: Database, clock: Clock, policy: Policy) -> None:
+    """Whoever became a supervisor gets a daily digest."""
+
+    def work(connection: Connection) -> None:
+        turn = Turn(connection, clock.now(), policy, kinds=routes.TASKS)
+        digest.ensure_digests(turn)
+        turn.settle()
+
+    await database.run(work, Lane.BULK)
+
+
+def _health(database: Database, worker: Worker) -> list[web.RouteDef]:
     async def healthz(_request: web.Request) -> web.Response:
         return web.Response(text="ok")
 
@@ -101,7 +124,7 @@ def _health(database: Database, clock: Clock, worker: Worker) -> list[web.RouteD
             await database.read(lambda connection: connection.execute(text("SELECT 1")).scalar())
         except Exception as error:  # noqa: BLE001 - whatever it is, we are not ready
             return web.Response(status=503, text=f"database: {type(error).__name__}")
-        if clock.now() - worker.ticked > STALE_TICK:
+        if worker.is_silent():
             return web.Response(status=503, text="ticks: silent")
         return web.Response(text="ready")
 

@@ -23,22 +23,27 @@ class Channel(StrEnum):
 
 def choose(talk: Talk, content: dict[str, Any], now: datetime, purposes: frozenset[str]) -> Channel | None:
     """The channel for this content, or None when nothing reaches the person now."""
+    if talk.unreachable_since is not None:
+        return None
     if _short_open(talk, now) or _long_open(talk, now):
         return Channel.CUSTOM
     card = content.get("card")
     return Channel.TEMPLATE if card and card["purpose"] in purposes else None
 
 
-def spend(connection: Connection, talk: Talk, kind: str, channel: Channel, now: datetime) -> None:
-    """Count the message against the window it uses (the short one first), and note that something was pushed."""
-    if channel == Channel.CUSTOM:
-        if _short_open(talk, now):
-            talk.short_left -= 1
-        else:
-            talk.window_left -= 1
+def spend(connection: Connection, talk: Talk, kind: str, channel: Channel | None, now: datetime) -> bool:
+    """Count the message against the window it uses, and note the push; whether it was the short one."""
+    if channel is None:
+        return False
+    is_short = _short_open(talk, now)
+    if channel == Channel.CUSTOM and is_short:
+        talk.short_left -= 1
+    elif channel == Channel.CUSTOM:
+        talk.window_left -= 1
     if kind != OutboxKind.REPLY:
         talk.pushed_at = now
     contacts.keep(connection, talk)
+    return is_short
 
 
 def _short_open(talk: Talk, now: datetime) -> bool:

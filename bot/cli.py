@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 import click
-from storage.migrate import is_current
 
 from bot import logs
 from bot.clock import Clock
@@ -18,6 +17,7 @@ from handlers import routes
 from handlers.turn import Turn
 from storage import audit, county, sealing
 from storage.database import connect
+from storage.migrate import is_current
 
 T = TypeVar("T")
 WRONG_USE = 2

@@ -8,14 +8,16 @@ from pathlib import Path
 
 import aiohttp
 import click
-from storage.migrate import upgrade
 
 from bot.cli import in_turn, run_until_stopped, settings_of
+from bot.menus import push_menus
 from bot.settings import Settings, load
 from bot.simulator import Simulator, SimulatorSettings, TemplateSpec, serve
+from bot.wechat import WeChat
 from handlers import demo as demo_county
 from messages import labels
 from storage import sealing
+from storage.migrate import upgrade
 
 FOLDER = Path("demo")
 """Everything a demonstration leaves behind; deleting it begins anew."""
@@ -87,6 +89,8 @@ async def _play(settings: Settings, config: Path, folder: Path, port: int, phone
     try:
         await _ready(f"http://127.0.0.1:{settings.web.port}/readyz", bot)
         _hand_out(platform, phones)
+        async with aiohttp.ClientSession() as http:
+            await push_menus(WeChat(settings.wechat, http))
         click.echo(f"\n  Open {platform.origin}/ : the phones of the county. Ctrl-C stops everything.\n")
         await bot.wait()
         raise click.ClickException("the bot stopped; its log is above")

@@ -1,5 +1,6 @@
 """Fetches what people sent before the platform forgets it (three days), and seals the original with its hash."""
 
+import asyncio
 import hashlib
 from datetime import datetime, timedelta
 from functools import partial
@@ -15,8 +16,11 @@ from storage import media
 
 log = structlog.get_logger()
 
-BATCH = 10
-LEASE = timedelta(seconds=60)
+BATCH = 5
+"""Originals fetched at once: with the largest the platform allows, 50 MB of memory."""
+CALL_LIMIT = 120.0
+"""Seconds for one original with all it needs."""
+LEASE = timedelta(seconds=CALL_LIMIT + 60)
 FIRST_WAIT = timedelta(seconds=30)
 LONGEST_WAIT = timedelta(minutes=30)
 KEPT_BY_PLATFORM = timedelta(days=3)
@@ -34,8 +38,10 @@ class Fetcher:
         while True:
             now = self._clock.now()
             rows = await self._database.run(partial(media.claim, now=now, until=now + LEASE, limit=BATCH), Lane.DUE)
-            for row in rows:
-                await self._fetch(row.id, row.platform_id, row.attempts, row.received_at)
+            fetches = (self._fetch(row.id, row.platform_id, row.attempts, row.received_at) for row in rows)
+            for result in await asyncio.gather(*fetches, return_exceptions=True):
+                if isinstance(result, BaseException):
+                    raise result
             done += len(rows)
             if len(rows) < BATCH:
                 return done
@@ -43,8 +49,9 @@ class Fetcher:
     async def _fetch(self, media_id: int, platform_id: str, attempts: int, received_at: datetime) -> None:
         faults.reach("media_before_fetch")
         try:
-            original = await self._wechat.download_media(platform_id)
-        except (OutcomeUnknown, WeChatRefused) as error:
+            async with asyncio.timeout(CALL_LIMIT):
+                original = await self._wechat.download_media(platform_id)
+        except (OutcomeUnknown, WeChatRefused, TimeoutError) as error:
             metrics.media.labels("failed").inc()
             code = error.code if isinstance(error, WeChatRefused) else None
             gone = isinstance(error, WeChatRefused) and error.reaction == Reaction.BUG

@@ -1,10 +1,13 @@
 """`POST /demo/clock`: steps the clock through every moment at which something falls due, so that ladders play out."""
 
-from datetime import datetime, timedelta
+import asyncio
+import json
+import math
+from datetime import UTC, datetime, timedelta
 
 import aiohttp
 from aiohttp import web
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from bot import faults
 from bot.clock import Clock
@@ -15,12 +18,17 @@ from storage.media import Media
 from storage.outbox import Outbox
 from storage.tasks import Task
 
-_NEXT = [select(func.min(row.next_at).label("moment")) for row in (Inbox, Media, Outbox, Task)]
+FURTHEST = timedelta(days=3660)
+_NEXT = [
+    select(func.min(row.next_at).label("moment")).where(row.next_at > bindparam("after"))
+    for row in (Inbox, Media, Outbox, Task)
+]
 
 
-def next_moment(connection: Connection, until: datetime) -> datetime | None:
-    """The earliest `next_at` up to `until`; None when nothing falls due by then."""
-    moments = [connection.execute(query).scalar() for query in _NEXT]
+def next_moment(connection: Connection, until: datetime, after: datetime | None = None) -> datetime | None:
+    """The earliest `next_at` behind `after` and up to `until`; None when nothing falls due by then."""
+    bound = after or datetime.min.replace(tzinfo=until.tzinfo)
+    moments = [connection.execute(query, {"after": bound}).scalar() for query in _NEXT]
     earliest = min((moment for moment in moments if moment is not None), default=None)
     return earliest if earliest is not None and earliest <= until else None
 
@@ -33,6 +41,7 @@ class TimeTravel:
     ) -> None:
         self._database, self._clock, self._worker = database, clock, worker
         self._session, self._platform = session, platform
+        self._one_at_a_time = asyncio.Lock()
 
     def routes(self) -> list[web.RouteDef]:
         """What it serves."""
@@ -40,23 +49,50 @@ class TimeTravel:
 
     async def advance(self, request: web.Request) -> web.Response:
         """Advance by `advance_seconds`, do everything that falls due on the way, answer when quiet."""
-        try:
-            seconds = float((await request.json())["advance_seconds"])
-        except (ValueError, KeyError, TypeError):
+        seconds = _seconds(await request.read())
+        if seconds is None:
             return web.json_response({"error": 'send {"advance_seconds": number}'}, status=400)
-        if not 0 <= seconds <= timedelta(days=3660).total_seconds():
+        if not 0 <= seconds <= FURTHEST.total_seconds():
             return web.json_response({"error": "advance_seconds must be between 0 and ten years"}, status=400)
-        until = self._clock.now() + timedelta(seconds=seconds)
-        await self._worker.run_all()
-        while (moment := await self._database.read(lambda connection: next_moment(connection, until))) is not None:
-            await self._step(max(moment, self._clock.now()))
-        await self._step(until)
+        async with self._one_at_a_time:
+            try:
+                await self._travel(timedelta(seconds=seconds))
+            except aiohttp.ClientError:
+                return web.json_response({"error": "the platform's clock could not be moved"}, status=502)
         return web.json_response({"now": self._clock.now().isoformat()})
+
+    async def _travel(self, span: timedelta) -> None:
+        await self._worker.run_all()
+        until = span + max(self._clock.now(), await self._moved({"advance_seconds": 0}))
+        reached = self._clock.now()
+        while (moment := await self._next(until, reached)) is not None:
+            await self._step(moment)
+            reached = moment  # what is still due then waits for something later, e.g. the end of a lease
+        await self._step(until)
+
+    async def _next(self, until: datetime, after: datetime) -> datetime | None:
+        return await self._database.read(lambda connection: next_moment(connection, until, after))
 
     async def _step(self, moment: datetime) -> None:
         """The stand-in's clock first, then ours, then everything that is due."""
-        async with self._session.post(f"{self._platform}/sim/clock", json={"to": moment.timestamp()}) as answer:
-            await answer.read()
-        await self._database.run(lambda connection: self._clock.move(connection, moment), Lane.BULK)
-        faults.reach("clock_moved")
+        if moment > self._clock.now():
+            await self._moved({"to": moment.timestamp()})
+            await self._database.run(lambda connection: self._clock.move(connection, moment), Lane.BULK)
+            faults.reach("clock_moved")
         await self._worker.run_all()
+
+    async def _moved(self, how: dict[str, float]) -> datetime:
+        """Move the stand-in's clock; what it says then. It is ahead of ours where we were stopped between the two."""
+        async with self._session.post(f"{self._platform}/sim/clock", json=how) as answer:
+            told = json.loads(await answer.read())
+        return datetime.fromtimestamp(told.get("epoch", 0), UTC)  # none where it refused to go back: ours catches up
+
+
+def _seconds(body: bytes) -> float | None:
+    """The number that was sent; None when it is none."""
+    try:
+        given = json.loads(body)["advance_seconds"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    is_number = isinstance(given, int | float) and not isinstance(given, bool) and math.isfinite(given)
+    return float(given) if is_number else None

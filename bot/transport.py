@@ -1,7 +1,7 @@
 """wechatpy's client with aiohttp under it: its endpoints and payloads, not its blocking calls or endless retries."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import NoReturn, cast
 
@@ -140,7 +140,7 @@ class AsyncWeChatClient(WeChatClient):  # type: ignore[misc]  # wechatpy ships n
         path = url.removeprefix(_PLATFORM)
         call = path.removeprefix("cgi-bin/")
         body = data if files is None else _Form(files)
-        token = await self._tokens.get()
+        token = await _before(call, self._tokens.get())
         try:
             answer = await self._once(method, call, path, token, params, body)
         except WeChatRefused as refusal:
@@ -148,7 +148,7 @@ class AsyncWeChatClient(WeChatClient):  # type: ignore[misc]  # wechatpy ships n
                 raise
             answer = None
         if answer is None:
-            fresh = await self._tokens.refresh(bad=token)
+            fresh = await _before(call, self._tokens.refresh(bad=token))
             answer = await self._once(method, call, path, fresh, params, body)
         return result_processor(answer) if result_processor and isinstance(answer, dict) else answer
 
@@ -161,6 +161,14 @@ class AsyncWeChatClient(WeChatClient):  # type: ignore[misc]  # wechatpy ships n
             metrics.calls.labels(call, "ok").inc()
             return answer
         return self._exchange.checked(call, answer)
+
+
+async def _before(call: str, token: Awaitable[str]) -> str:
+    """A token for a call that was not made yet: whatever became of the token's own call, this one was not sent."""
+    try:
+        return await token
+    except OutcomeUnknown:
+        raise WeChatRefused(call, None) from None
 
 
 class _Form:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from zlib import crc32
 
 import structlog
@@ -16,8 +15,8 @@ from sqlalchemy.exc import DBAPIError
 
 from bot import faults, metrics
 from bot.codec import Inbound, cut
-from bot.engine import worth_again
 from bot.logs import place
+from bot.postgres_engine import worth_again
 from handlers import routes
 from handlers.message import Message
 from handlers.policy import Policy
@@ -91,7 +90,6 @@ def run_kept(connection: Connection, now: datetime, policy: Policy, limit: int =
         if talk is None:  # unfollowed meanwhile: the words stay, there is nobody to answer
             inbox.settle(connection, row.id, InboxState.PARKED, attempts=row.attempts, error="contact erased")
             continue
-        _opened_window(talk, row.message, now)
         inbox.settle(connection, row.id, InboxState.DONE, attempts=row.attempts)
         message = Message.from_json(row.message, row.received_at)
         _run(connection, row.id, talk, message, now, policy, attempts=row.attempts, passive=False)
@@ -110,10 +108,9 @@ def run_due(connection: Connection, now: datetime, policy: Policy, limit: int = 
         if error is not None:
             metrics.due_failed.inc()
             log.error("due_failed", kind=row.kind, task=row.id, error=error)
-            task = turn.session.get_one(Task, row.id)
-            wait = policy.retry_minutes[min(task.failures, len(policy.retry_minutes) - 1)]
-            tasks.failed(connection, row.id, now + timedelta(minutes=wait), error)
-            turn.abandon()
+            waits = policy.retry_minutes
+            again = now + timedelta(minutes=waits[row.failures]) if row.failures < len(waits) else None
+            tasks.failed(connection, row.id, again, error)
     if rows:
         faults.reach("due_before_commit")
     return len(rows)
@@ -121,7 +118,11 @@ def run_due(connection: Connection, now: datetime, policy: Policy, limit: int = 
 
 def _look(turn: Turn, task_id: int) -> None:
     task = turn.session.get_one(Task, task_id)
-    routes.TASKS[task.kind].due(turn, task)
+    try:
+        routes.TASKS[task.kind].due(turn, task)
+    except (Refused, NotAllowed) as refusal:
+        raise RuntimeError("nobody is there to read why not") from refusal  # kept as a failure, tried again, listed
+    task.failures, task.error = 0, None
 
 
 def _talk(connection: Connection, openid: str, now: datetime) -> Talk:
@@ -142,7 +143,8 @@ def _run(
     passive: bool = True,
 ) -> Reply:
     """Run the handler in a savepoint of its own, then keep what it said and where the talk stands."""
-    _opened_window(talk, {"kind": message.kind, "event": message.event, "menu_id": message.menu_id}, now)
+    if not attempts:
+        _opened_window(talk, message, message.arrived_at or now)
     talk.heard_at = now
     before = copy(talk)
     turn = Turn(connection, now, policy, talk, message, inbox_id)
@@ -224,12 +226,10 @@ def _stored(connection: Connection, inbox_id: int) -> Reply:
     return Reply(row.content["text"], row.id, row.created_at)
 
 
-def _opened_window(talk: Talk, message: dict[str, Any], now: datetime) -> None:
-    """What the platform now lets us send; a tap on a menu item may count as a click, so only that is assumed."""
-    if message["kind"] == "event":
-        if message["event"] in _SHORT_EVENTS:
-            talk.short_until, talk.short_left = now + SHORT_WINDOW, SHORT_MESSAGES
-    elif message.get("menu_id"):
-        talk.short_until, talk.short_left = now + SHORT_WINDOW, SHORT_MESSAGES
-    else:
-        talk.window_until, talk.window_left = now + WINDOW, WINDOW_MESSAGES
+def _opened_window(talk: Talk, message: Message, at: datetime) -> None:
+    """What the platform lets us send since then; a tap on a menu item may count as a click, so only that is assumed."""
+    if message.event in _SHORT_EVENTS or message.menu_id:
+        if talk.short_until is None or talk.short_until < at + SHORT_WINDOW:
+            talk.short_until, talk.short_left = at + SHORT_WINDOW, SHORT_MESSAGES
+    elif message.kind != "event" and (talk.window_until is None or talk.window_until < at + WINDOW):
+        talk.window_until, talk.window_left = at + WINDOW, WINDOW_MESSAGES

@@ -2,8 +2,8 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
 from functools import partial
+from time import monotonic
 
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
@@ -20,6 +20,8 @@ from storage import outbox
 log = structlog.get_logger()
 
 TICK_SECONDS = 1
+STALE_TICK = 30.0
+"""Seconds without a tick that make `/readyz` fail."""
 BATCH = 20
 """Due tasks per transaction: short enough that chat never waits for it."""
 
@@ -30,8 +32,7 @@ class Loop:
     def __init__(self, name: str, work: Callable[[], Awaitable[int]]) -> None:
         self.name, self._work = name, work
         self._wanted = asyncio.Event()
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._round = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -44,18 +45,14 @@ class Loop:
 
     async def once(self) -> int:
         """Do what there is now, after a round that is already under way; how much it was."""
-        await self._idle.wait()
-        self._idle.clear()
-        try:
+        async with self._round:
             return await self._work()
-        finally:
-            self._idle.set()
 
     async def stop(self) -> None:
         """Finish the round that is under way."""
         if self._task is not None:
-            await self._idle.wait()
-            self._task.cancel()
+            async with self._round:
+                self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def _run(self) -> None:
@@ -76,13 +73,14 @@ class Worker:
         self._database, self._clock, self._policy = database, clock, policy
         self._fetcher = fetcher
         self.due = Loop("due", self._due)
+        self.alarms = Loop("alarms", sender.drain_alarms)
         self.send = Loop("send", sender.drain)
         self.media = Loop("media", fetcher.drain)
-        self._loops = (self.due, self.send, self.media)
+        self._loops = (self.due, self.alarms, self.send, self.media)
         self._scheduler = AsyncIOScheduler(
             timezone=CHINA, job_defaults={"max_instances": 1, "coalesce": True, "misfire_grace_time": None}
         )
-        self.ticked = clock.now()
+        self._ticked = monotonic()
 
     def start(self) -> None:
         """Start the loops and their ticks."""
@@ -92,6 +90,10 @@ class Worker:
         self._scheduler.add_job(self._erase, "interval", minutes=10)
         self._scheduler.start()
         self.wake()
+
+    def every(self, seconds: float, work: Callable[[], Awaitable[object]]) -> None:
+        """Run something else now and then."""
+        self._scheduler.add_job(work, "interval", seconds=seconds)
 
     def wake(self) -> None:
         """A turn left something to do."""
@@ -108,9 +110,14 @@ class Worker:
         """Do everything that is due now, until nothing is left (a moved clock waits for this)."""
         while sum([await loop.once() for loop in self._loops]):
             pass
+        await self._erase()
+
+    def is_silent(self) -> bool:
+        """Whether the ticks stopped coming."""
+        return monotonic() - self._ticked > STALE_TICK
 
     def _tick(self) -> None:
-        self.ticked = self._clock.now()
+        self._ticked = monotonic()
         self.wake()
 
     async def _due(self) -> int:
@@ -124,13 +131,9 @@ class Worker:
                 if count < BATCH:
                     break
         if done:
-            self.send.wake()
-            self.media.wake()
+            for loop in (self.alarms, self.send, self.media):
+                loop.wake()
         return done
 
     async def _erase(self) -> None:
         await self._database.run(partial(outbox.erase_due, now=self._clock.now()), Lane.BULK)
-
-
-STALE_TICK = timedelta(seconds=30)
-"""Ticks silent for longer than this make `/readyz` fail."""

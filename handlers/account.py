@@ -131,7 +131,7 @@ def begin(turn: Turn, message: Message) -> Account:
 
 
 def _watch(turn: Turn, account: Account, area: int) -> None:
-    """Two clocks: the draft is on the duty list until it is quiet; what follows from the words is looked at, at once."""
+    """Two clocks: the draft is on the duty list until it is quiet; what follows from the words is looked at at once."""
     silence = turn.now + timedelta(minutes=turn.policy.report_quiet_minutes)
     shared = {
         "subject": "report", "subject_id": account.report, "area_id": area, "opened_at": turn.now,

@@ -144,7 +144,7 @@ class Unbinding(Flow, name="unbinding"):
 
 
 def on_bind(turn: Turn, command: Command) -> None:
-    """绑定 <code>, or the word alone."""
+    """The word with a code, or alone."""
     if command.argument:
         use_code(turn, command.argument)
     else:
@@ -152,7 +152,7 @@ def on_bind(turn: Turn, command: Command) -> None:
 
 
 def on_unbind(turn: Turn, command: Command) -> None:  # noqa: ARG001 - every command has this shape
-    """解绑."""
+    """Ask before unbinding."""
     if turn.person is None:
         turn.say("unbinding/not_bound")
     else:

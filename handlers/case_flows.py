@@ -17,7 +17,6 @@ from storage.cases import Case
 from storage.people import STAFF, Role
 from storage.tasks import Task
 
-
 _LINES_SHOWN = 8
 """Of a long account the last lines; the page has all of it."""
 
@@ -30,7 +29,7 @@ def claim(turn: Turn, command: Command) -> None:
             cases.take(turn, tasklist.task_of_number(turn, number).id)
         return
     waiting = tasks.told_and_open(turn.session, person.id)
-    if len(waiting) == 1:
+    if waiting and len({(task.subject, task.subject_id) for task in waiting}) == 1:  # one matter, whatever its tasks
         cases.take(turn, waiting[0].id)
     elif waiting:
         tasklist.show_tasks(turn, waiting, "tasks/which_to_claim")

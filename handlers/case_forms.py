@@ -13,7 +13,7 @@ from storage import tasks
 from storage.reports import ReportStage
 from storage.tasks import TaskState
 
-_TAKEABLE = (*alarms.CLIMBING, "draft_report", "benefit")
+_TAKEABLE = (*alarms.CLIMBING, *drafts.TASKS)
 _LONGEST_NOTE, _LONGEST_NUMBER = 600, 40
 
 
@@ -90,27 +90,21 @@ def receipt(turn: Turn, path: Fields, form: Fields) -> Answer:
 
 
 def set_aside(turn: Turn, path: Fields, form: Fields) -> Answer:
-    """Not about a child: one person says so, with a reason; what was heard as danger is claimed and closed by two."""
+    """Not about a child: one person says so, with a reason."""
     sight = whole(turn, int(path["report"]))
     why = words(form, "why", _LONGEST_NOTE)
-    if sight.report.urgency == "immediate_danger":
-        raise Refused("pages/danger_needs_two")
     if sight.report.stage != ReportStage.SET_ASIDE:
         drafts.set_aside(turn, sight.report.id, str(why))
-    turn.say("pages/kept")
+    turn.say("cases/set_aside")
     return _back(path)
 
 
-def approve(turn: Turn, path: Fields, form: Fields) -> Answer:  # noqa: ARG001 - a button alone
-    """The second person agrees to what the first proposed for a red case."""
+def approve(turn: Turn, path: Fields, form: Fields) -> Answer:
+    """The second person's word on what the first proposed for a red case."""
     case = case_of(turn, int(path["report"]))
-    if case.pending is None or turn.person is None or case.pending_by_id == turn.person.id:
-        raise Refused("common/not_now")
-    answers = {"why": case.pending_why or ""}
-    if case.pending == "close":
-        _finish(turn, CloseFlow, case.id, answers)
-    else:
-        _finish(turn, LevelFlow, case.id, answers | {"level": case.pending})
+    what, agreed = case.pending, choice(form, "agreed", labels("yes_no")) == "yes"
+    cases.answer_proposal(turn, case, agreed=agreed)
+    turn.say("cases/approved", number=case.number, what=what, agreed=agreed)
     return _back(path)
 
 
@@ -144,10 +138,7 @@ def gist(turn: Turn, path: Fields, form: Fields) -> Answer:
 
 
 def _done(turn: Turn, path: Fields, flow: type[Flow], answers: dict[str, Any]) -> Goto:
-    _finish(turn, flow, case_of(turn, int(path["report"])).id, answers)
-    return _back(path)
-
-
-def _finish(turn: Turn, flow: type[Flow], case_id: int, answers: dict[str, Any]) -> None:
     """A form is a flow with all its answers given at once."""
-    flow(answers=answers, about={"case": case_id}).finish(turn)
+    case = case_of(turn, int(path["report"]))
+    flow(answers=answers, about={"case": case.id}).finish(turn)
+    return _back(path)

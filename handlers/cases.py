@@ -1,4 +1,4 @@
-"""Cases: claiming opens one, its holder records steps, assigns an officer, sets the level, answers the reporter, closes.
+"""Cases: claiming opens one; its holder records steps, assigns, sets the level, answers the reporter, closes.
 
 Plain acts, used by the chat flows and by the case page alike; each asks who may, and is harmless when it comes twice.
 """
@@ -29,7 +29,7 @@ CHECK_IN = timedelta(days=7)
 
 
 def take(turn: Turn, task_id: int) -> Case | None:
-    """Claim: one update decides who holds it. The others who were told read who took it; None when somebody has it."""
+    """Claim: one update decides who holds it. Others who were told read who took it; None when somebody has it."""
     task = turn.session.get_one(Task, task_id)
     person, told = may_take(turn, task), tasks.told(turn.session, task_id)
     turn.session.flush()  # the claim below must see what this turn changed

@@ -68,6 +68,8 @@ def _machinery(turn: Turn) -> Iterator[Finding]:
     for message in check.parked_messages(turn.connection):
         what = f"its turn was given up ({message.error}); run it again with `tongban replay`"
         yield _of("inbox", message.id, "parked_message", what)
+    for message in check.unlisted_messages(turn.connection):
+        yield _of("inbox", message.id, "unlisted_message", f"its turn failed ({message.error}) and nobody was told")
     for task in check.parked_tasks(turn.connection):
         yield _of("task", task.id, "parked_task", f"{task.kind} failed and is not looked at again ({task.error})")
     for message in check.unseen_messages(turn.connection, turn.now):

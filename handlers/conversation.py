@@ -109,18 +109,14 @@ class Flow:
             return
         self.asked[key] = self.asked.get(key, 0) + 1
         options = self.questions[key].options(turn, self)
-        turn.said.append(
-            render(f"{self.name}/{key}", options=options, menu=f"{self.name}.{key}", **self.values(turn))
-        )
+        turn.said.append(render(f"{self.name}/{key}", options=options, menu=f"{self.name}.{key}", **self.values(turn)))
         self.keep(turn, key)
 
     def keep(self, turn: Turn, asked: str | None = None) -> None:
         """Store the flow in the conversation; `asked` is the question just shown."""
         talk = _talk(turn)
         talk.flow = self.name
-        talk.answers = talk.answers | {
-            _STATE: {"answers": self.answers, "about": self.about, "asked": self.asked}
-        }
+        talk.answers = talk.answers | {_STATE: {"answers": self.answers, "about": self.about, "asked": self.asked}}
         if asked:
             talk.asked, talk.asked_at = f"{self.name}.{asked}", turn.now
 
@@ -156,7 +152,7 @@ class Flow:
             self._answer(turn, question, message, command)
 
     def _ask_again(self, turn: Turn, question: str) -> None:
-        """A digit may belong to something else: the question comes again, once for all digits that were on their way."""
+        """A digit may belong to something else: the question comes again, once for all digits on their way."""
         asked_at = _talk(turn).asked_at
         if asked_at is not None and self.about.get(_AGAIN) == asked_at.isoformat() and on_its_way(turn):
             self.keep(turn)

@@ -128,7 +128,7 @@ def digest(turn: Turn, command: Command) -> None:  # noqa: ARG001 - the word alo
 
 
 def open_list(turn: Turn, command: Command) -> None:
-    """The list of a figure (or of its number), page by page: what is behind a number, as it stood when the digest was shown."""
+    """The list behind a figure, page by page, as it stood when the digest was shown."""
     turn.require(*READERS)
     code, page = _asked_for(command)
     if code is None:

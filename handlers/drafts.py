@@ -51,9 +51,7 @@ def _nudge(turn: Turn, report: Report) -> None:
 def _open_reading(turn: Turn, report: Report) -> None:
     """What the rules make nothing of: a person reads it, by day, since they miss some that matter."""
     at = in_window(turn.policy, turn.now)
-    turn.open_task(
-        "read_report", "report", report.id, report.area_id, due_at=at + _DAY, next_at=at, role="duty"
-    )
+    turn.open_task("read_report", "report", report.id, report.area_id, due_at=at + _DAY, next_at=at, role="duty")
 
 
 def open_benefit(turn: Turn, report_id: int, area_id: int) -> None:

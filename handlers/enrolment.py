@@ -25,7 +25,7 @@ def enrol(turn: Turn, child: Child, categories: Iterable[str]) -> None:
     child.policy_version = turn.policy.version
     turn.session.add(child)
     turn.session.flush()  # gives the id that categories and plans point to
-    categorise(turn, child, categories)
+    _add(turn, child, categories)
     turn.audit("enrol", "child", child.id)
 
 
@@ -33,6 +33,12 @@ def categorise(turn: Turn, child: Child, categories: Iterable[str]) -> bool:
     """Add categories to those a child has; a list never ends one. Whether anything changed."""
     held = {one.category for one in rolls.categories_of(turn.session, child.id)}
     new = [one for one in dict.fromkeys(categories) if one not in held]
-    today = local_day(turn.now)
-    turn.session.add_all(ChildCategory(child_id=child.id, category=one, since=today) for one in new)
+    _add(turn, child, new)
     return bool(new)
+
+
+def _add(turn: Turn, child: Child, categories: Iterable[str]) -> None:
+    today = local_day(turn.now)
+    turn.session.add_all(
+        ChildCategory(child_id=child.id, category=one, since=today) for one in dict.fromkeys(categories)
+    )

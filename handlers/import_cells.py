@@ -13,7 +13,7 @@ from messages.files import table
 Cell = str | int | float | bool | date | datetime | None
 """What a reader of xlsx, xls or csv gives for a cell."""
 
-_PHONE = re.compile(r"(?<!\d)(1[3-9]\d{9}|0\d{2,3}-?\d{7,8})(?!\d)")
+_PHONE = re.compile(r"(?<!\d)(1[3-9]\d{9}|0\d{9,11})(?!\d)")
 _DATE = re.compile(r"((?:19|20)\d{2})\D{0,2}(\d{1,2})\D{1,2}(\d{1,2})\D?|((?:19|20)\d{2})(\d{2})(\d{2})")
 _EXCEL_ZERO = date(1899, 12, 30)
 _EXCEL_DAYS = range(20_000, 80_000)
@@ -45,19 +45,19 @@ def words(cell: Cell) -> str:
 
 def title(cell: Cell) -> str:
     """A header cell bare: no spaces, no remark in brackets unless it is part of a known name."""
-    return re.sub(r"[\s*:：]", "", words(cell)).lower()
+    return re.sub(r"[\s*:]", "", words(cell)).lower()
 
 
 def phone(text: str) -> str:
     """The first telephone number in the words, digits only."""
-    found = _PHONE.search(re.sub(r"(?<=\d)[ ](?=\d)", "", text))
+    found = _PHONE.search(re.sub(r"(?<=\d)[ -](?=\d)", "", text))
     if found is None:
         raise Faulty("phone", said=text)
-    return found[0].replace("-", "")
+    return found[0]
 
 
 def day(text: str) -> date:
-    """2015.9.1, 2015年9月1日, 2015-09-01, 20150901, or a spreadsheet's day number."""
+    """2015.9.1, the same with the words for year, month and day, 2015-09-01, 20150901, or a spreadsheet's day number."""
     if text.isdecimal() and int(text) in _EXCEL_DAYS:
         return _EXCEL_ZERO + timedelta(days=int(text))
     found = _DATE.fullmatch(text.split(" ", maxsplit=1)[0])
@@ -106,7 +106,7 @@ def code(section: str, text: str, fault: str) -> str:
 
 def codes(section: str, text: str, fault: str) -> list[str]:
     """Several words in one cell, in the order written."""
-    parts = [part for part in re.split(r"[、,，;；/+\s]+", text) if part]
+    parts = [part for part in re.split(r"[\W_]+", text) if part]
     return list(dict.fromkeys(code(section, part, fault) for part in parts))
 
 
@@ -116,7 +116,7 @@ def says_yes(text: str) -> bool:
 
 
 def means_above(text: str) -> bool:
-    """同上 and its signs."""
+    """The words and signs for "as above"."""
     return text in table("imports/headers.toml")["same_as_above"]["words"]
 
 

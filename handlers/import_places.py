@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from handlers.import_cells import Faulty, phone
 from handlers.import_rows import Whereabouts
@@ -127,9 +128,22 @@ class Directory:
             raise Faulty("person_ambiguous", said=said)
         return named[0]
 
+    def officer(self, area: Area) -> Person | None:
+        """The child officer of the area's village."""
+        village = area.id if area.level == AreaLevel.VILLAGE else area.parent_id
+        return people.person_of(self.turn.session, self._officers.get(village or 0))
+
+    def path(self, area_id: int) -> str:
+        """The path of an area."""
+        return self._paths.get(area_id, "")
+
     def township_path(self, area: Area) -> str:
         """The path of the township an area lies in; the county's own for the county."""
         return "/".join(area.path.split("/")[:3]).rstrip("/") + "/"
+
+    @cached_property
+    def _officers(self) -> dict[int, int]:
+        return rolls.village_officers(self.turn.session, self.turn.now)
 
     def _circles(self, area: Area | None, unit_id: int | None) -> Iterator[Callable[[Person], bool]]:
         """Who counts as near: of the unit, of the area, of the township."""
@@ -141,7 +155,7 @@ class Directory:
             yield lambda one: self._paths.get(one.area_id or 0, "").startswith(township)
 
     def _find(self, parent: Area, name: str) -> Area | None:
-        """By its name, with or without the last character (镇, 村)."""
+        """By its name, with or without the last character, which says what kind of place it is."""
         return self._below.get((parent.id, name))
 
     def _note(self, area: Area) -> None:

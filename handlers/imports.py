@@ -3,18 +3,20 @@
 Taking the same list over twice changes nothing. A row that cannot be taken over is kept with one reason for the clerk.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from handlers import children as files
-from handlers import enrolment, import_rows, pairs, who
+from handlers import enrolment, import_rows, pairs
 from handlers.import_cells import Faulty
+from handlers.import_known import OnFile
 from handlers.import_places import Directory
 from handlers.import_rows import ChildRow, Kind, Line, Listed, PersonRow
 from handlers.turn import Turn
 from handlers.workdays import local_day
-from storage import areas, children, people, rolls
+from storage import areas, people, rolls
 from storage.areas import Area, AreaLevel, Unit
 from storage.children import Child, Side
 from storage.people import Duty, Person, PersonRole
@@ -73,14 +75,28 @@ def set_up(turn: Turn, county: str) -> None:
 def take(turn: Turn, kind: Kind, lines: Sequence[Line], outcome: Outcome, *, create: bool, dry: bool) -> None:
     """Take over one batch of rows; a dry run only counts."""
     directory = Directory(turn, create, dry)
-    for line in lines:
-        try:
-            if kind == "people":
+    if kind == "people":
+        for line in lines:
+            with _kept(line, outcome):
                 _person(directory, import_rows.person(line), line, outcome)
-            else:
-                _child(directory, import_rows.child(line, local_day(turn.now)), line, outcome)
-        except Faulty as fault:
-            outcome.faulty.append((line, fault.reason))
+        return
+    read: list[tuple[Line, ChildRow]] = []
+    for line in lines:
+        with _kept(line, outcome):
+            read.append((line, import_rows.child(line, local_day(turn.now))))
+    known = OnFile(directory, [row for _, row in read])
+    for line, row in read:
+        with _kept(line, outcome):
+            _child(known, row, line, outcome)
+
+
+@contextmanager
+def _kept(line: Line, outcome: Outcome) -> Iterator[None]:
+    """A faulty row is kept with its reason, and the next one follows."""
+    try:
+        yield
+    except Faulty as fault:
+        outcome.faulty.append((line, fault.reason))
 
 
 def link(turn: Turn, lines: Sequence[Line], outcome: Outcome, *, create: bool, dry: bool) -> None:
@@ -94,7 +110,7 @@ def link(turn: Turn, lines: Sequence[Line], outcome: Outcome, *, create: bool, d
             row = import_rows.person(line)
             if not (dry and row.stand_in in outcome.names):
                 _link(directory, row)
-        except Faulty:
+        except Faulty:  # whatever is wrong with it, it is the stand-in's column
             outcome.faulty.append((line, Faulty("stand_in", said=line.said["stand_in"]).reason))
 
 
@@ -165,84 +181,69 @@ def _link(directory: Directory, row: PersonRow) -> None:
 # Children.
 
 
-def _child(directory: Directory, row: ChildRow, line: Line, outcome: Outcome) -> None:
-    turn = directory.turn
+def _child(known: OnFile, row: ChildRow, line: Line, outcome: Outcome) -> None:
+    directory, turn = known.directory, known.directory.turn
     area = directory.group(row.place)
     if row.id_number:
         _once(outcome, enrolment.id_number_index(row.id_number), line)
     school = directory.unit(row.school, area) if row.school else None
-    child = _known(turn, row, directory.village(row.place))
-    adults = _adults(directory, row, child, area, school)
+    child = known.find(row, directory.village(row.place))
+    adults = _adults(known, row, child, area, school)
     if area is not None:
         outcome.townships.add(directory.township_path(area))
     wanted = _wanted(row, area, school.id if school else None)
     if child is not None:
-        _change_child(directory, child, row, wanted, adults, outcome)
+        missing = {side: person for side, person in adults.items() if not known.follows(person, child, side)}
+        _change_child(known, child, row, wanted, outcome, paired=not missing)
+        adults = missing
     else:
         outcome.new += 1
         if directory.dry or area is None:
             return
         child = Child(**wanted, level=row.level or "green")
         enrolment.enrol(turn, child, row.categories)
+        known.note(child)
     outcome.listed.add(child.id)
     if directory.dry:
         return
     for side, person in adults.items():
         pairs.pair(turn, child, person, side)
-    if row.level:
+    if row.level and row.level != child.level:
         files.change_level(turn, child, row.level, line.said["level"])
 
 
 def _change_child(
-    directory: Directory, child: Child, row: ChildRow, wanted: dict[str, Any], adults: Mapping[Side, Person],
-    outcome: Outcome,
-) -> None:  # fmt: skip
+    known: OnFile, child: Child, row: ChildRow, wanted: dict[str, Any], outcome: Outcome, *, paired: bool
+) -> None:
     """A child on file: what the list says otherwise is taken over."""
-    turn = directory.turn
+    turn = known.directory.turn
     if row.level and row.level != child.level and child.level == "red":
         raise Faulty("level_red")
-    held = {one.category for one in rolls.categories_of(turn.session, child.id)}
     changed = (
-        _differs(child, wanted)
+        not paired
+        or _differs(child, wanted)
         or (row.level or child.level) != child.level
-        or not held.issuperset(row.categories)
-        or not all(rolls.follows(turn.session, child.id, person.id, side) for side, person in adults.items())
+        or not all(known.has(child, one) for one in row.categories)
     )
     _count(outcome, changed=changed)
-    if changed and not directory.dry:
+    if changed and not known.directory.dry:
         _set(child, wanted)
         enrolment.categorise(turn, child, row.categories)
         turn.audit("import_change", "child", child.id)
 
 
 def _adults(
-    directory: Directory, row: ChildRow, child: Child | None, area: Area | None, school: Unit | None
+    known: OnFile, row: ChildRow, child: Child | None, area: Area | None, school: Unit | None
 ) -> dict[Side, Person]:
     """The pair the list names; a child without a cadre gets the village's officer."""
-    session = directory.turn.session
     found: dict[Side, Person | None] = {}
     if row.officer:
-        found[Side.CADRE] = directory.person(row.officer, area)
-    elif area is not None and (child is None or children.adult_of(session, child.id, Side.CADRE) is None):
-        found[Side.CADRE] = people.person_of(session, who.officer_of(directory.turn, area.id))
+        found[Side.CADRE] = known.directory.person(row.officer, area)
+    elif area is not None and (child is None or not known.has_side(child, Side.CADRE)):
+        found[Side.CADRE] = known.directory.officer(area)
     if row.teacher:
-        found[Side.TEACHER] = directory.person(row.teacher, area, school.id if school else None)
+        found[Side.TEACHER] = known.directory.person(row.teacher, area, school.id if school else None)
     return {side: person for side, person in found.items() if person is not None}
-
-
-def _known(turn: Turn, row: ChildRow, village: Area | None) -> Child | None:
-    if row.id_number:
-        found = rolls.child_by_id_number(turn.session, enrolment.id_number_index(row.id_number))
-        if found is not None:
-            return found
-    if village is None:
-        return None
-    like = rolls.children_like(turn.session, enrolment.name_index(row.name), row.born, village.path)
-    if row.id_number:  # somebody else's number makes it somebody else
-        like = [one for one in like if one.id_number is None]
-    if len(like) > 1:
-        raise Faulty("child_ambiguous")
-    return like[0] if like else None
 
 
 def _wanted(row: ChildRow, area: Area | None, school_id: int | None) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Leaving (离任): everything somebody holds is handed over first, then roles, binding and sign-ins end."""
+"""Leaving: everything somebody holds is handed over first, then roles, binding and sign-ins end."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -55,7 +55,7 @@ def leave(turn: Turn, person: Person, successor: Person | None) -> None:
 
 
 def on_leave(turn: Turn, command: Command) -> None:  # noqa: ARG001 - every command has this shape
-    """离任: to the stand-in, or a supervisor names who takes over; refused when there is nobody."""
+    """To the stand-in, or a supervisor names who takes over; refused when there is nobody."""
     person = turn.person
     if person is None:
         turn.say("leaving/not_bound")

@@ -45,12 +45,12 @@ def on_unsubscribe(turn: Turn, message: Message) -> None:  # noqa: ARG001 - ever
 
 
 def on_help(turn: Turn, command: Command) -> None:  # noqa: ARG001 - every command has this shape
-    """帮助: the words of the speaker's role; a villager reads four of them."""
+    """The words of the speaker's role; a villager reads four of them."""
     turn.say("people/help", role=main_role(turn.roles), police=turn.policy.numbers.police)
 
 
 def on_duty(turn: Turn, command: Command) -> None:  # noqa: ARG001 - every command has this shape
-    """值班: who is on duty where the speaker works; a citizen reads the county's number."""
+    """Who is on duty where the speaker works; a citizen reads the county's number."""
     number = turn.policy.numbers.county_duty
     own = turn.person.area_id if turn.person else None
     area_id = own or next((one for one in turn.roles.values() if one is not None), None)

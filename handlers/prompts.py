@@ -4,6 +4,7 @@ A push names no child and no reporter: it says how many things of which kind, an
 """
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from handlers.turn import Card, Turn
 from messages import label, render
@@ -26,7 +27,7 @@ def prompt(turn: Turn, task: Task, person_id: int | None, since: datetime | None
     waiting = outbox.queued_prompt(turn.connection, contact_id)
     if waiting and "tasks" not in waiting.content:
         waiting = None  # a nudge to a reporter, who may be staff too: not to be mixed with work
-    asked = [*(waiting.content["tasks"] if waiting else []), [task.id, task.kind, late]]
+    asked = [*_others(waiting, task), [task.id, task.kind, late]]
     content = _content(asked)
     if waiting:
         outbox.rewrite(turn.connection, waiting.id, content)
@@ -50,6 +51,11 @@ def withdraw(turn: Turn, task: Task, person_id: int | None) -> None:
         outbox.rewrite(turn.connection, waiting.id, _content(left))
     else:
         outbox.cancel(turn.connection, waiting.id)
+
+
+def _others(waiting: Any | None, task: Task) -> list[list[object]]:  # noqa: ANN401 - a row
+    """What the queued prompt asks for already, this task left out: it is never counted twice."""
+    return [one for one in waiting.content["tasks"] if one[0] != task.id] if waiting else []
 
 
 def _content(asked: list[list[object]]) -> dict[str, object]:

@@ -17,7 +17,7 @@ _NOT_A_RECEIPT = frozenset({"110", "120"})
 
 
 class PoliceTold(Choice):
-    """Told already (with the receipt number where there is one), or not yet; the value is `yes`, `no` or `yes:NUMBER`."""
+    """Told already (with the receipt number where there is one), or not yet: `yes`, `yes:NUMBER` or `no`."""
 
     def __init__(self, *, when: Callable[[Any], bool] | None = None) -> None:
         super().__init__("police_told", said_as={"yes": "yes", "no": "no"}, when=when)
@@ -40,9 +40,10 @@ class CallBack(Choice):
         super().__init__("call_back", said_as={"yes": "wechat", "no": "anonymous"}, when=when)
         self._phone = Phone()
 
-    def options(self, turn: Turn, flow: "Flow") -> Sequence[Option]:
+    def options(self, turn: Turn, flow: "Flow") -> Sequence[Option]:  # noqa: ARG002 - every question's shape
         """In danger the number comes first: only WeChat is offered beside it."""
-        codes = ["wechat"] if flow.about.get("danger") or flow.answers.get("danger") == "yes" else ["wechat", "anonymous"]
+        danger = flow.about.get("danger") or flow.answers.get("danger") == "yes"
+        codes = ["wechat"] if danger else ["wechat", "anonymous"]
         return [Option(number, code, label("call_back", code)) for number, code in enumerate(codes, 1)]
 
     def read(self, turn: Turn, flow: "Flow", message: Message, command: Command | None) -> str:

@@ -10,7 +10,7 @@ from handlers.report_sight import Sight
 from handlers.turn import Turn
 from messages import label, labels
 from storage import cases as case_rows
-from storage import lifecycle, media, reporters, reports
+from storage import lifecycle, media, reporters, reports, tasks
 from storage.cases import Case, CaseStage
 from storage.reports import Entry, Report
 
@@ -60,11 +60,17 @@ def values(turn: Turn, sight: Sight, show: int | None) -> dict[str, Any]:
         "reporter": kind, "number_left": number_left and case is not None and case.holder_id == person_id,
         "situations": situations(report), "police_told": report.police_told_at, "police_receipt": report.police_receipt,
         "steps": steps(turn, case) if case else [], "history": history(turn, report, case),
-        "unclaimed": sight.unclaimed, "open": open_case, "red": report.urgency == "immediate_danger",
+        "unclaimed": sight.unclaimed, "open": open_case, "red": _red(turn, report),
         "others": [one.id for one in reports.of_case(turn.session, case.id) if one.id != report.id] if case else [],
         "forms": forms(turn, case) if case and open_case else None, "now": turn.now,
         "numbers": turn.policy.numbers,
     }  # fmt: skip
+
+
+def _red(turn: Turn, report: Report) -> bool:
+    """Whether it was heard, or is alarmed, as danger."""
+    live = tasks.live_of_subject(turn.session, "report", report.id)
+    return report.urgency == "immediate_danger" or any(task.urgency == alarms.RED for task in live)
 
 
 def account(turn: Turn, report_id: int) -> list[Told]:
@@ -94,7 +100,7 @@ def answers(report: Report) -> list[tuple[str, str]]:
 
 def _answer(question: str, given: str) -> str:
     if question == "danger":
-        return label("yes_no", given)
+        return label("danger_now", given)
     if question == "police":
         told, _, number = given.partition(":")
         return " ".join(filter(None, (label("police_answer", told), number)))

@@ -115,9 +115,7 @@ def _for_this_person(turn: Turn, said: Command) -> bool:
     return True
 
 
-_STAFF_WORDS = frozenset(
-    {*tasklist.COMMANDS, *case_flows.COMMANDS, *visits.COMMANDS, "digest", "list", "leave"}
-)
+_STAFF_WORDS = frozenset({*tasklist.COMMANDS, *case_flows.COMMANDS, *visits.COMMANDS, "digest", "list", "leave"})
 
 
 def _picks(turn: Turn) -> bool:
@@ -179,7 +177,7 @@ def undelivered(turn: Turn, contact_id: int, kind: str) -> None:
     person = turn.session.get_one(Person, person_id)
     alarms.person_lost(turn, person_id)
     for task in tasks.live_of_person(turn.session, person_id):
-        task.next_at = task.next_at or turn.now
+        task.next_at = turn.now
     alarms.list_unreachable(turn, person)
 
 

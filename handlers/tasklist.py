@@ -1,4 +1,4 @@
-"""The list of tasks: what a person must do, most urgent first, grouped by village and group, under numbers that stay the same."""
+"""The list of tasks: what a person must do, most urgent first, then by village and group, under numbers that last."""
 
 from collections.abc import Sequence
 from datetime import timedelta

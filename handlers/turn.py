@@ -84,6 +84,8 @@ class Turn:
             self._session.rollback()
             self._session.close()
             self._session = None
+        for known in ("person", "roles"):  # rows of the session that is gone
+            self.__dict__.pop(known, None)
 
     # Who is speaking.
 
@@ -128,8 +130,6 @@ class Turn:
         name: str,
         /,
         card: Card | None = None,
-        *,
-        at: datetime | None = None,
         **values: object,
     ) -> int:
         """Queue words (and the card for when only a template reaches the person) to a contact; the row's id."""
@@ -138,12 +138,12 @@ class Turn:
             content["card"] = {"purpose": card.purpose, "values": dict(card.values), "path": card.path}
         return outbox.add(
             self.connection, contact_id=contact_id, kind=kind, state=OutboxState.QUEUED, content=content,
-            now=self.now, next_at=at or self.now,
+            now=self.now, next_at=self.now,
         )  # fmt: skip
 
     # Later.
 
-    def open_task(
+    def open_task(  # noqa: PLR0913 - a task's row has as many columns
         self,
         kind: str,
         subject: str,
@@ -178,4 +178,3 @@ class Turn:
         if county is None:
             raise Refused("common/not_set_up")
         return county.id
-

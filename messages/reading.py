@@ -11,11 +11,7 @@ _GAP = r"[\s\W_]"
 _NUMBER = r"\d{1,12}|[一二两三四五六七八九十]{1,3}"
 _LONGEST_ARGUMENT = 600
 _DATE = r"(?<!\d)\d{1,2}天前|(?<!\d)\d{1,2}月\d{1,2}[日号]?"
-_NARROW = {
-    wide: wide - 0xFEE0
-    for first, last in ("０９", "ＡＺ", "ａｚ")
-    for wide in range(ord(first), ord(last) + 1)
-}
+_NARROW = {wide: wide - 0xFEE0 for first, last in ("０９", "ＡＺ", "ａｚ") for wide in range(ord(first), ord(last) + 1)}
 _CHINESE_DIGITS = {word: value for value, word in enumerate("零一二三四五六七八九")} | {"两": 2}
 
 
@@ -113,9 +109,7 @@ def _shapes() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
 
     def any_word(*kinds: str) -> str:
         sections = table("words.toml").values()
-        words = {
-            plain(word) for section in sections if section["takes"] in kinds for word in section["words"]
-        }
+        words = {plain(word) for section in sections if section["takes"] in kinds for word in section["words"]}
         return "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
 
     counted, spoken = any_word("number", "words"), any_word("words")
@@ -140,9 +134,7 @@ def _without_politeness(text: str) -> list[slice]:
 @cache
 def _politeness() -> tuple[re.Pattern[str], re.Pattern[str]]:
     phrasing = table("phrasing.toml")
-    before, after = (
-        "|".join(sorted(phrasing[place], key=len, reverse=True)) for place in ("before", "after")
-    )
+    before, after = ("|".join(sorted(phrasing[place], key=len, reverse=True)) for place in ("before", "after"))
     return re.compile(rf"(?:{_GAP}*(?:{before}){_GAP}*)*"), re.compile(rf"(?:(?:{after}){_GAP}*)*$")
 
 

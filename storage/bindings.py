@@ -26,7 +26,7 @@ _CONTACTS = (
 _BIND = (
     update(_C)
     .where(_C.c.id == bindparam("b_id"))
-    .values(person_id=bindparam("b_person"), tag=None, bind_tries=0, bind_blocked_until=None)
+    .values(person_id=bindparam("b_person"), bind_tries=0, bind_blocked_until=None)
 )
 _USE = update(_I).where(_I.c.id == bindparam("b_id"), _I.c.used_at.is_(None)).values(used_at=bindparam("now"))
 _LAPSE = (

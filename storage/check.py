@@ -117,6 +117,13 @@ def parked_messages(connection: Connection) -> list[Any]:
     return list(connection.execute(query.order_by(Inbox.id)))
 
 
+def unlisted_messages(connection: Connection) -> list[Any]:
+    """Messages whose turn failed and that are not on the duty list either: id, error."""
+    listed = exists().where(Task.subject == "inbox", Task.subject_id == Inbox.id)
+    query = select(Inbox.id, Inbox.error).where(Inbox.state == InboxState.FAILED, not_(listed))
+    return list(connection.execute(query.order_by(Inbox.id)))
+
+
 def parked_tasks(connection: Connection) -> list[Any]:
     """Tasks that failed and are not looked at again: id, kind, error."""
     query = select(Task.id, Task.kind, Task.error).where(

@@ -78,6 +78,8 @@ class Talk:
     quiet_at: datetime | None = None
     before: datetime | None = None
     """When this contact was heard before this turn; None for the first time."""
+    unreachable_since: datetime | None = None
+    """Since when the platform says that it does not reach this contact."""
 
 
 _C, _V = Contact.__table__, Conversation.__table__
@@ -126,9 +128,11 @@ def hear(connection: Connection, openid: str, now: datetime) -> Talk:
         if number is not None:
             return Talk(number, openid, None, now)
         row = connection.execute(find, {"index": index}).mappings().one()  # another process was quicker
-    if row["unreachable_since"] is not None:
-        connection.execute(_REACHED, {"b_id": row["id"]})
-    return _talk(row, openid, now)
+    talk = _talk(row, openid, now)
+    if talk.unreachable_since is not None:
+        connection.execute(_REACHED, {"b_id": talk.contact_id})
+        talk.unreachable_since = None
+    return talk
 
 
 def talk_with(connection: Connection, contact_id: int, now: datetime, *, lock: bool = False) -> Talk | None:
@@ -139,10 +143,12 @@ def talk_with(connection: Connection, contact_id: int, now: datetime, *, lock: b
 
 def _talk(row: RowMapping, openid: str, now: datetime) -> Talk:
     if row["heard_at"] is None:
-        return Talk(row["id"], openid, row["person_id"], now)
+        return Talk(row["id"], openid, row["person_id"], now, unreachable_since=row["unreachable_since"])
     kept = {name: row[name] for name in _KEPT}
     kept["answers"] = kept["answers"] or {}
-    return Talk(row["id"], openid, row["person_id"], **kept, before=row["heard_at"])
+    return Talk(
+        row["id"], openid, row["person_id"], **kept, before=row["heard_at"], unreachable_since=row["unreachable_since"]
+    )
 
 
 def keep(connection: Connection, talk: Talk) -> None:

@@ -71,9 +71,7 @@ class move:  # noqa: N801 - reads as a word of the lifecycle language
 
         def make(session: Session, *, by: int | None, at: datetime, why: str | None = None) -> Step:
             session.flush()
-            session.refresh(
-                row, ["stage"], with_for_update=True
-            )  # of two who move it at once, the second sees the first
+            session.refresh(row, ["stage"], with_for_update=True)  # of two at once, the second sees the first's move
             if row.stage not in self.before:
                 raise NotAllowed(row.__tablename__, self.name, row.stage)
             step = Step(

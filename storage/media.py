@@ -110,3 +110,13 @@ def described(connection: Connection, media_ids: Iterable[int]) -> dict[int, Any
 def opened(connection: Connection, media_id: int) -> Any | None:  # noqa: ANN401 - a row
     """One kept original: id, report_id, kind, content_type, content; None when it is not kept."""
     return connection.execute(_ONE, {"id": media_id}).first()
+
+
+_RELEASE = (
+    update(_M).where(_M.c.state == MediaState.WAITING, _M.c.next_at > bindparam("now")).values(next_at=bindparam("now"))
+)
+
+
+def release(connection: Connection, now: datetime) -> None:
+    """The only process starts: what waits for a lease or a next try is tried now."""
+    connection.execute(_RELEASE, {"now": now})

@@ -9,7 +9,21 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, ForeignKey, Index, SmallInteger, String, and_, bindparam, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    ForeignKey,
+    Index,
+    Select,
+    SmallInteger,
+    String,
+    and_,
+    bindparam,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from storage.database import Base, Id, SealedJson, due_index
@@ -83,33 +97,54 @@ _HANDED = (
     .values(state=OutboxState.HANDED, next_at=None, settled_at=bindparam("now"), channel="passive")
 )
 _WAITING = (OutboxState.QUEUED, OutboxState.PASSIVE, OutboxState.SENDING)
-# Order per contact: a row waits for every earlier one that is still under way; alarms wait for nobody.
-_CLAIMABLE = (
-    select(_O.c.id, _O.c.contact_id, _O.c.kind, _O.c.state, _O.c.content, _O.c.attempts, _O.c.created_at)
+# Order per contact: a row waits for every earlier one that is still under way, and the pieces of one long reply for
+# each other though one of them is tried again only later. Alarms wait for nobody, and nobody waits for an alarm.
+_OUT_OF_TURN = (
+    select(_EARLIER.c.id)
     .where(
-        _O.c.next_at <= bindparam("now"),
+        _EARLIER.c.contact_id == _O.c.contact_id,
+        _EARLIER.c.id < _O.c.id,
+        _EARLIER.c.kind != OutboxKind.ALARM,
         or_(
-            _O.c.kind == OutboxKind.ALARM,
-            ~select(_EARLIER.c.id)
-            .where(
-                _EARLIER.c.contact_id == _O.c.contact_id,
-                _EARLIER.c.id < _O.c.id,
+            _EARLIER.c.state.in_([OutboxState.SENDING, OutboxState.PASSIVE]),
+            and_(
+                _EARLIER.c.state == OutboxState.QUEUED,
                 or_(
-                    _EARLIER.c.state == OutboxState.SENDING,
-                    and_(_EARLIER.c.state == OutboxState.QUEUED, _EARLIER.c.next_at <= bindparam("now")),
+                    _EARLIER.c.next_at <= bindparam("now"),
+                    and_(_EARLIER.c.kind == OutboxKind.REPLY, _O.c.kind == OutboxKind.REPLY),
                 ),
-            )
-            .exists(),
+            ),
         ),
     )
-    .order_by(_O.c.next_at, _O.c.id)
-    .limit(bindparam("limit"))
-    .with_for_update(skip_locked=True)
+    .exists()
 )
+
+
+def _claimable(whose: ColumnElement[bool]) -> Select[Any]:
+    return (
+        select(_O.c.id, _O.c.contact_id, _O.c.kind, _O.c.state, _O.c.content, _O.c.attempts, _O.c.created_at, _O.c.code)
+        .where(_O.c.next_at <= bindparam("now"), whose)
+        .order_by(_O.c.next_at, _O.c.id)
+        .limit(bindparam("limit"))
+        .with_for_update(skip_locked=True, of=_O)
+    )
+
+
+_CLAIMABLE = {
+    True: _claimable(_O.c.kind == OutboxKind.ALARM),
+    False: _claimable(and_(_O.c.kind != OutboxKind.ALARM, ~_OUT_OF_TURN)),
+    None: _claimable(or_(_O.c.kind == OutboxKind.ALARM, ~_OUT_OF_TURN)),
+}
 _LEASE = (
     update(_O)
     .where(_O.c.id == bindparam("b_id"))
-    .values(state=OutboxState.SENDING, next_at=bindparam("until"), attempts=_O.c.attempts + 1)
+    .values(state=bindparam("new_state"), next_at=bindparam("until"), attempts=_O.c.attempts + 1)
+)
+_BEGIN = update(_O).where(_O.c.id == bindparam("b_id")).values(state=OutboxState.SENDING)
+_PUT_BACK = (
+    update(_O)
+    .where(_O.c.id == bindparam("b_id"))
+    .values(state=OutboxState.QUEUED, next_at=bindparam("next_at"), code=bindparam("code"), attempts=_O.c.attempts - 1)
 )
 _SETTLE = update(_O).where(_O.c.id == bindparam("b_id")).values(
     state=bindparam("new_state"), next_at=bindparam("next_at"), channel=bindparam("channel"), code=bindparam("code"),
@@ -126,7 +161,7 @@ _QUEUED_PROMPT = (
     .where(_O.c.contact_id == bindparam("contact_id"), _O.c.kind == OutboxKind.PROMPT, _O.c.state == OutboxState.QUEUED)
     .order_by(_O.c.id)
     .limit(1)
-    .with_for_update()  # a sender that takes it meanwhile would say the words from before
+    .with_for_update(skip_locked=True)  # one that a sender is just taking would say the words from before
 )
 _REWRITE = update(_O).where(_O.c.id == bindparam("b_id")).values(content=bindparam("content"))
 _CANCEL = (
@@ -138,6 +173,10 @@ _ERASE = (
     update(_O).where(_O.c.erase_at <= bindparam("now"), _O.c.state.not_in(_WAITING)).values(content=None, erase_at=None)
 )
 
+NO_ANSWER = 0
+"""Kept as `code` of a row that may have been said already, since an earlier try got no answer."""
+SAID_ONCE = frozenset({OutboxKind.DIGEST, OutboxKind.NOTICE})
+"""Kinds that are listed instead of sent again when a try got no answer (design 3, Sending)."""
 LEASE = timedelta(seconds=60)
 """Longer than any call to the platform may take; a row whose sender died is taken up again after it."""
 
@@ -176,15 +215,35 @@ def mark_handed(connection: Connection, ids: Sequence[int], now: datetime) -> No
     connection.execute(_HANDED, [{"b_id": one, "now": now} for one in ids])
 
 
-def claim(connection: Connection, now: datetime, limit: int) -> list[Any]:
-    """Lease up to `limit` due rows for sending: id, contact_id, kind, state (before), content, attempts, created_at.
+def claim(connection: Connection, now: datetime, limit: int, *, alarms: bool | None = None) -> list[Any]:
+    """Lease up to `limit` due rows (only alarms, only others, or all) for sending.
 
-    A row found in state `sending` is one whose sender died: its outcome is not known.
+    Gives id, contact_id, kind, state, content, attempts, created_at, code, as they were before. A row found in state
+    `sending` is one whose sender died: its outcome is not known. Kinds said at most once become `sending` by `begin`.
     """
-    rows = list(connection.execute(_CLAIMABLE, {"now": now, "limit": limit}))
+    rows = list(connection.execute(_CLAIMABLE[alarms], {"now": now, "limit": limit}))
     if rows:
-        connection.execute(_LEASE, [{"b_id": row.id, "until": now + LEASE} for row in rows])
+        connection.execute(
+            _LEASE,
+            [
+                {
+                    "b_id": row.id, "until": now + LEASE,
+                    "new_state": OutboxState.QUEUED if row.kind in SAID_ONCE else OutboxState.SENDING,
+                }
+                for row in rows
+            ],
+        )  # fmt: skip
     return rows
+
+
+def begin(connection: Connection, outbox_id: int) -> None:
+    """The request for a row of a kind that is said at most once is about to be written."""
+    connection.execute(_BEGIN, {"b_id": outbox_id})
+
+
+def put_back(connection: Connection, outbox_id: int, next_at: datetime, code: int | None) -> None:
+    """A leased row is not sent now; its lease was no try."""
+    connection.execute(_PUT_BACK, {"b_id": outbox_id, "next_at": next_at, "code": code})
 
 
 def settle(
@@ -231,3 +290,15 @@ def cancel(connection: Connection, outbox_id: int) -> None:
 def erase_due(connection: Connection, now: datetime) -> int:
     """Erase contents that held a receipt and whose day is over; how many."""
     return connection.execute(_ERASE, {"now": now}).rowcount
+
+
+_RELEASE = (
+    update(_O)
+    .where(_O.c.state == OutboxState.SENDING, _O.c.next_at > bindparam("now"))
+    .values(next_at=bindparam("now"))
+)
+
+
+def release(connection: Connection, now: datetime) -> None:
+    """The only process starts: whatever is under way belongs to one that died, and need not wait for its lease."""
+    connection.execute(_RELEASE, {"now": now})

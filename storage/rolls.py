@@ -1,7 +1,7 @@
 """Look-ups for lists that are read in: areas and units by name, people and children as they are on file."""
 
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import datetime
 
 from sqlalchemy import false, func, or_, select
 from sqlalchemy.orm import Session
@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from storage.areas import Area, Unit
 from storage.children import Child, ChildCategory, Pairing
 from storage.database import alone
-from storage.people import Duty, Person, PersonRole
+from storage.people import Duty, Person, PersonRole, Role
 
 
 def areas_below(session: Session, path: str) -> list[Area]:
@@ -18,25 +18,11 @@ def areas_below(session: Session, path: str) -> list[Area]:
     return list(session.scalars(query.order_by(func.length(Area.path), Area.id)))
 
 
-def child_by_id_number(session: Session, index: bytes) -> Child | None:
-    """The child with this ID number."""
-    return session.scalar(select(Child).where(Child.id_number_index == index))
-
-
-def children_like(session: Session, name_index: bytes, born: date | None, village_path: str) -> list[Child]:
-    """Children of this name and birth date in one village: what identifies a child without an ID number."""
-    query = (
-        select(Child)
-        .join(Area, Area.id == Child.area_id)
-        .where(Child.name_index == name_index, Child.born == born, Area.path.startswith(village_path))
-    )
-    return list(session.scalars(query.order_by(Child.id)))
-
-
 def next_child_number(session: Session) -> str:
     """The next child's number, e.g. C01201."""
     alone(session.connection(), "child number")
-    last = session.scalar(select(func.max(Child.number)).where(Child.number.startswith("C")))
+    newest = select(Child.number).where(Child.number.startswith("C")).order_by(Child.id.desc())
+    last = session.scalar(newest.limit(1))  # numbers count up with ids, so the newest row has the highest
     return f"C{int(last[1:]) + 1 if last else 1:05d}"
 
 
@@ -82,9 +68,32 @@ def all_units(session: Session) -> list[Unit]:
     return list(session.scalars(select(Unit).order_by(Unit.id)))
 
 
-def follows(session: Session, child_id: int, person_id: int, side: str) -> bool:
-    """Whether a person follows a child on a side now."""
-    query = select(Pairing.id).where(
-        Pairing.child_id == child_id, Pairing.person_id == person_id, Pairing.side == side, Pairing.until.is_(None)
+def children_by(session: Session, id_numbers: Iterable[bytes], names: Iterable[bytes]) -> list[Child]:
+    """Children with any of these ID numbers or any of these names."""
+    query = select(Child).where(or_(Child.id_number_index.in_(list(id_numbers)), Child.name_index.in_(list(names))))
+    return list(session.scalars(query.order_by(Child.id)))
+
+
+def categories_held(session: Session, child_ids: Iterable[int]) -> set[tuple[int, str]]:
+    """(child, category) of everybody among these who has one now."""
+    query = select(ChildCategory.child_id, ChildCategory.category).where(
+        ChildCategory.child_id.in_(list(child_ids)), ChildCategory.until.is_(None)
     )
-    return session.scalar(query.limit(1)) is not None
+    return {(row.child_id, row.category) for row in session.execute(query)}
+
+
+def followed(session: Session, child_ids: Iterable[int]) -> set[tuple[int, int, str]]:
+    """(child, person, side) of everybody who follows one of these now."""
+    query = select(Pairing.child_id, Pairing.person_id, Pairing.side).where(
+        Pairing.child_id.in_(list(child_ids)), Pairing.until.is_(None)
+    )
+    return {(row.child_id, row.person_id, row.side) for row in session.execute(query)}
+
+
+def village_officers(session: Session, now: datetime) -> dict[int, int]:
+    """Village → its child officer, the one who has been it longest."""
+    query = select(PersonRole.area_id, PersonRole.person_id).join(Person, Person.id == PersonRole.person_id).where(
+        PersonRole.role == Role.VILLAGE_CHILD_OFFICER, PersonRole.since <= now,
+        or_(PersonRole.until.is_(None), PersonRole.until > now), Person.left_at.is_(None),
+    )  # fmt: skip
+    return {row.area_id: row.person_id for row in session.execute(query.order_by(PersonRole.person_id.desc()))}

@@ -122,7 +122,7 @@ def _new(dialect: Any) -> Any:  # noqa: ANN401 - the two dialects' inserts share
 
 _NEW_SQLITE, _NEW_POSTGRESQL = _new(sqlite), _new(postgresql)
 _DUE = (
-    select(_T.c.id, _T.c.kind, _T.c.subject, _T.c.subject_id)
+    select(_T.c.id, _T.c.kind, _T.c.subject, _T.c.subject_id, _T.c.failures)
     .where(_T.c.next_at <= bindparam("now"))
     .order_by(_T.c.urgency.desc(), _T.c.next_at, _T.c.id)
     .limit(bindparam("limit"))
@@ -215,7 +215,7 @@ def heard(connection: Connection, report_id: int, *, quiet_at: datetime, follow_
 
 
 def due(connection: Connection, now: datetime, limit: int) -> list[Any]:
-    """Tasks to look at now, danger first: id, kind, subject, subject_id; locked for this transaction."""
+    """Tasks to look at now, danger first: id, kind, subject, subject_id, failures; locked for this transaction."""
     return list(connection.execute(_DUE, {"now": now, "limit": limit}))
 
 

@@ -5,11 +5,12 @@ in `tests/bot` and `tests/crash`.
 """
 
 import itertools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, select
 
@@ -22,7 +23,7 @@ from storage import areas, contacts, outbox, sealing
 from storage.areas import Area, AreaLevel, Unit, UnitKind
 from storage.contacts import Contact
 from storage.database import connect
-from storage.outbox import Outbox, OutboxState
+from storage.outbox import Outbox, OutboxKind, OutboxState
 from storage.people import Duty, Person, PersonRole, Role, phone_index
 
 MONDAY_MORNING = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)
@@ -30,6 +31,7 @@ MONDAY_MORNING = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)
 TYPING = timedelta(seconds=3)
 """How long people take for a message here."""
 _counter = itertools.count(1)
+T = TypeVar("T")
 
 
 def ring() -> None:
@@ -70,7 +72,8 @@ def Inbound_of(openid: str, text: str | None, now: datetime, **fields: Any) -> I
     """A message as the codec would have made it."""
     number = next(_counter)
     values: dict[str, Any] = {
-        "openid": openid, "to": "gh_test", "kind": "text", "msg_id": str(number), "create_time": int(now.timestamp()), "text": text, "raw": "",
+        "openid": openid, "to": "gh_test", "kind": "text", "msg_id": str(number), "create_time": int(now.timestamp()),
+        "text": text, "raw": "",
     } | fields  # fmt: skip
     if values["kind"] == "event":
         values["msg_id"] = None
@@ -87,6 +90,10 @@ class World:
         self.now = MONDAY_MORNING
         self.phones: dict[int, Phone] = {}
         self.by_openid: dict[str, Phone] = {}
+        self.seen: list[tuple[str, str]] = []
+        """Everything that appeared on any phone, in order: openid, words."""
+        self.dead: set[str] = set()
+        """Openids that the platform refuses to write to."""
 
     @classmethod
     def on(cls, url: str, policy: Policy | None = None) -> "World":
@@ -103,15 +110,15 @@ class World:
         openid = f"o-{name}"
         return self.by_openid.setdefault(openid, Phone(self, openid))
 
-    def run(self, work: Any) -> Any:  # noqa: ANN401 - whatever the work gives
+    def run(self, work: Callable[[Connection], T]) -> T:
         """Run in one transaction."""
         with self.engine.begin() as connection:
             return work(connection)
 
-    def turn(self, act: Any) -> Any:  # noqa: ANN401 - whatever the act gives
+    def turn(self, act: Callable[[Turn], T]) -> T:
         """Run `act(turn)` as a turn without a conversation."""
 
-        def work(connection: Connection) -> Any:  # noqa: ANN401
+        def work(connection: Connection) -> T:
             turn = Turn(connection, self.now, self.policy, kinds=routes.TASKS)
             result = act(turn)
             turn.settle()
@@ -119,14 +126,27 @@ class World:
 
         return self.run(work)
 
+    def at_once(self, phone: Phone, texts: Sequence[str]) -> list[str]:
+        """Messages that were queued on the phone and reach our door together; what each is answered."""
+        self.now += TYPING
+        inbounds = [Inbound_of(phone.openid, text, self.now) for text in texts]
+        replies = [self.deliver(phone, one) for one in inbounds]
+        self.settle()
+        return replies
+
     def deliver(self, phone: Phone, inbound: Inbound) -> str:
         """One delivery of one message; what the passive reply says."""
         reply = self.run(partial(turns.take, inbound=inbound, arrived_at=self.now, now=self.now, policy=self.policy))
         if reply.outbox_id is not None:
             self.run(partial(outbox.mark_handed, ids=[reply.outbox_id], now=self.now))
         if reply.text:
-            phone.reads.append(reply.text)
+            self.show(phone.openid, reply.text)
         return reply.text or ""
+
+    def show(self, openid: str, text: str) -> None:
+        """Words appear on a phone."""
+        self.by_openid.setdefault(openid, Phone(self, openid)).reads.append(text)
+        self.seen.append((openid, text))
 
     def settle(self) -> None:
         """Run what is due now and deliver what is queued, until nothing is left."""
@@ -151,13 +171,21 @@ class World:
         rows = outbox.claim(connection, self.now, 50)
         for row in rows:
             talk = contacts.talk_with(connection, row.contact_id, self.now)
-            if talk is None:
+            if talk is None or talk.openid in self.dead:
                 outbox.settle(connection, row.id, OutboxState.UNDELIVERABLE, now=self.now)
+                turn = Turn(connection, self.now, self.policy, kinds=routes.TASKS)
+                routes.undelivered(turn, row.contact_id, row.kind)
+                turn.settle()
                 continue
+            if row.kind == OutboxKind.PROMPT and talk.flow and talk.asked_at:  # it waits for a running flow
+                waits_until = talk.asked_at + timedelta(minutes=self.policy.flow_wait_minutes)
+                if waits_until > self.now:
+                    outbox.settle(connection, row.id, OutboxState.QUEUED, now=self.now, next_at=waits_until)
+                    continue
             if row.kind != "reply":
                 talk.pushed_at = self.now
                 contacts.keep(connection, talk)
-            self.by_openid.setdefault(talk.openid, Phone(self, talk.openid)).reads.append(row.content["text"])
+            self.show(talk.openid, row.content["text"])
             outbox.settle(connection, row.id, OutboxState.ACCEPTED, now=self.now, channel="custom")
         return len(rows)
 
@@ -178,7 +206,16 @@ class World:
 
         return self.turn(add)
 
-    def person(self, name: str, role: Role, area: Area, *, phone: str | None = None, unit: Unit | None = None, bound: bool = True) -> Person:
+    def person(
+        self,
+        name: str,
+        role: Role,
+        area: Area,
+        *,
+        phone: str | None = None,
+        unit: Unit | None = None,
+        bound: bool = True,
+    ) -> Person:
         """Somebody with a role, bound to the phone of the same name."""
 
         def add(turn: Turn) -> Person:

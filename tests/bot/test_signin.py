@@ -6,17 +6,19 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import aiohttp
-import pytest
 import pytest_asyncio
+from aiohttp.test_utils import make_mocked_request
 from sqlalchemy import select
 
 from bot.pages import HEADERS
+from bot.signin import SignIn
+from handlers.turn import Turn
 from storage import bindings, contacts, sessions
 from storage.audit import Audit
 from storage.cases import Case, CaseStep
 from storage.sessions import WebSession
 from tests.support.databases import SqliteDatabases
-from tests.support.pages import Browser, Town, town
+from tests.support.pages import Answer, Browser, Town, town
 from tests.support.waiting import eventually
 
 
@@ -51,15 +53,26 @@ async def test_the_session_cookie_is_random_hidden_from_scripts_and_kept_only_as
     assert "HttpOnly" in line
     assert "SameSite=Lax" in line
     assert "Max-Age=43200" in line
-    assert "Secure" not in line  # the demo's origin is http; with https it is set, see test_settings of the cookie below
+    assert "Secure" not in line  # the demo's origin is http
     kept = await county.does(lambda turn: list(turn.session.scalars(select(WebSession))))
     assert len(kept) == 2
     assert all(len(row.token_hash) == 32 for row in kept)
     assert len(browser.cookies["session"]) >= 43
 
 
-async def _sign_in_steps(browser: Browser):  # noqa: ANN202 - an Answer
+async def _sign_in_steps(browser: Browser) -> Answer:
     return await browser.follow(await browser.follow(await browser.ask("GET", "/m/tasks")))
+
+
+async def test_behind_https_cookies_are_secure(county: Town) -> None:
+    settings = county.bot.settings
+    behind = settings.model_copy(
+        update={"web": settings.web.model_copy(update={"public_origin": "https://bot.example"})}
+    )
+    signin = SignIn(behind, county.bot.database, county.bot.clock, county.bot.wechat)
+    response = signin.start(make_mocked_request("GET", "/m/tasks"), "/m/tasks")
+    assert "Secure" in response.cookies["browser"].OutputString()
+    assert "redirect_uri=https%3A%2F%2Fbot.example%2Fm%2Fback" in response.headers["Location"]
 
 
 async def test_the_wanted_page_comes_after_sign_in_and_only_pages_of_ours_can_be_wanted(county: Town) -> None:
@@ -108,7 +121,9 @@ async def test_a_state_of_another_browser_of_yesterday_or_made_up_is_refused(cou
 
 
 async def test_a_snapshot_user_is_refused(county: Town) -> None:
-    async with county.http.post(f"{county.platform.origin}/sim/phones/o-duty/settings", json={"snapshot": True}) as set_:
+    async with county.http.post(
+        f"{county.platform.origin}/sim/phones/o-duty/settings", json={"snapshot": True}
+    ) as set_:
         assert set_.status == 200
     browser = county.browser("duty")
     answer = await browser.get("/m/tasks")
@@ -127,6 +142,12 @@ async def test_a_wechat_that_is_bound_to_nobody_reads_how_to_bind(county: Town) 
         assert "session" not in browser.cookies
 
 
+def _contact(turn: Turn) -> int:
+    known = contacts.known(turn.connection, "o-duty")
+    assert known
+    return known[0]
+
+
 async def test_a_sign_in_ends_after_twelve_hours_and_at_once_when_it_is_revoked(county: Town) -> None:
     browser = county.browser("duty")
     await browser.get("/m/tasks")
@@ -134,18 +155,14 @@ async def test_a_sign_in_ends_after_twelve_hours_and_at_once_when_it_is_revoked(
     assert (await browser.ask("GET", "/m/tasks")).status == 302
     assert (await browser.get("/m/tasks")).status == 200
 
-    def revoke(turn):  # noqa: ANN001, ANN202 - a turn
-        known = contacts.known(turn.connection, "o-duty")
-        sessions.revoke_of_contact(turn.connection, known[0], turn.now)
-
-    await county.does(revoke)
+    await county.does(lambda turn: sessions.revoke_of_contact(turn.connection, _contact(turn), turn.now))
     assert (await browser.ask("GET", "/m/tasks")).status == 302
 
 
 async def test_whoever_is_unbound_is_out_at_once_even_with_a_live_session(county: Town) -> None:
     browser = county.browser("duty")
     await browser.get("/m/tasks")
-    await county.does(lambda turn: bindings.release(turn.connection, contacts.known(turn.connection, "o-duty")[0]))
+    await county.does(lambda turn: bindings.release(turn.connection, _contact(turn)))
     answer = await browser.ask("GET", "/m/tasks")
     assert answer.status == 403
     assert "绑定码" in answer.text
@@ -209,7 +226,7 @@ async def test_refusals_are_pages_and_what_is_not_ours_reads_like_what_does_not_
     assert "请先点“我接了”" in early.text
     await holder.post("/m/case/1/claim", form=page.form)
     closing = await holder.post("/m/case/1/close", form=page.form, why="好了")
-    assert (closing.status, "现在不能这样做" in closing.text) == (409, True)
+    assert (closing.status, "不能结案" in closing.text) == (409, True)
     long = await holder.post("/m/case/1/step", form=page.form, kind="doctor", note="长" * 70_000)
     assert (long.status, "太长了" in long.text) == (413, True)
 
@@ -227,13 +244,14 @@ async def test_every_page_is_shut_to_frames_scripts_and_caches_and_says_no_word_
 
 
 async def test_a_look_is_logged_before_it_is_shown_and_media_come_whole_or_in_parts(county: Town) -> None:
+    await reported(county)
     picture = b"\xff\xd8\xff\xe0" + bytes(range(256)) * 4
     await county.platform.phone("o-villager").send_image(picture)
     await county.bot.worker.run_all()
     browser = county.browser("duty")
     page = await browser.get("/m/case/1")
     found = re.search(r"\?show=(\d+)", page.text)
-    assert found
+    assert found, page.words
     address = f"/m/media/{found[1]}"
     shown = await browser.get(address)
     assert shown.text.encode("latin-1") == picture

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import event, select
 
-from handlers import check, digest, pairs
+from handlers import alarms, check, digest, pairs
 from handlers.turn import Turn
 from storage import contacts, media, reporters, reports, sealing, tables, tasks
 from storage.areas import AreaLevel
@@ -300,6 +300,15 @@ def test_what_was_given_up_is_found(county: County) -> None:
     assert len(sentences) == 2
     assert "KeyError in first_words line 3" in sentences[0]
     assert "draft_report failed and is not looked at again (KeyError in look line 9)" in sentences[1]
+
+
+def test_a_failed_message_is_found_unless_it_is_on_the_duty_list(county: County) -> None:
+    county.world.phone("周县").says("帮助")
+    county.change(Inbox, state=InboxState.FAILED, error="KeyError in first_words line 3")
+    assert county.found() == [("inbox", "unlisted_message")]
+    message = county.findings()[0].id
+    county.turn(lambda turn: alarms.open_unread(turn, message, parked=False))
+    assert county.found() == []
 
 
 def test_a_message_nobody_saw_is_found_for_a_week_or_until_its_reader_is_heard(county: County) -> None:

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Connection, Engine, func, select, text
 
 from storage import contacts, inbox, media, outbox
 from storage.inbox import Inbox, InboxState
@@ -16,8 +16,8 @@ from tests.storage.conftest import NOW, Ids, settle_county
 SECOND = timedelta(seconds=1)
 
 
-def say(connection: Connection, contact: int, text: str, kind: OutboxKind = OutboxKind.NOTICE, **values: Any) -> int:  # noqa: ANN401 - columns
-    row: dict[str, Any] = {"state": OutboxState.QUEUED, "next_at": NOW, "now": NOW, "content": {"text": text}}
+def say(connection: Connection, contact: int, words: str, kind: OutboxKind = OutboxKind.NOTICE, **values: Any) -> int:  # noqa: ANN401 - columns
+    row: dict[str, Any] = {"state": OutboxState.QUEUED, "next_at": NOW, "now": NOW, "content": {"text": words}}
     return outbox.add(connection, contact_id=contact, kind=kind, **{**row, **values})
 
 
@@ -66,9 +66,7 @@ def test_a_failed_message_is_due_again_at_its_time_and_a_parked_one_never(engine
         failed, parked = (
             inbox.claim(connection, inbox.key_of(name), ids.contact, NOW, {"text": name}) or 0 for name in ("a", "b")
         )
-        inbox.settle(
-            connection, failed, InboxState.FAILED, attempts=1, next_at=NOW + SECOND, error="KeyError turn.py:3"
-        )
+        inbox.settle(connection, failed, InboxState.FAILED, attempts=1, next_at=NOW + SECOND, error="KeyError x.py:3")
         inbox.settle(connection, parked, InboxState.PARKED, attempts=9)
         assert inbox.due(connection, NOW, 10) == []
         [row] = inbox.due(connection, NOW + SECOND, 10)
@@ -256,6 +254,8 @@ def test_the_next_message_of_an_unreachable_contact_makes_it_reachable(engine: E
 def test_two_who_write_to_each_other_at_once_do_not_wait_in_a_ring(postgres_engine: Engine) -> None:
     settle_county(postgres_engine)
     with postgres_engine.begin() as one, postgres_engine.begin() as other:
+        for connection in (one, other):
+            connection.execute(text("SET LOCAL lock_timeout = '2s'"))
         wang, li = contacts.hear(one, "o-wang", NOW), contacts.hear(other, "o-li", NOW)
         say(one, li.contact_id, "给李")
         say(other, wang.contact_id, "给王")

@@ -98,7 +98,7 @@ def test_any_text_comes_back_even_with_lone_surrogates(words: str) -> None:
         assert column.process_result_value(column.process_bind_param(words, DIALECT), DIALECT) == words
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner), max_leaves=5))
+@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists, max_leaves=5))
 def test_any_answers_come_back(answers: object) -> None:
     with using(ring_of(1)):
         column = SealedJson("report.answers")

@@ -16,6 +16,7 @@ from storage.children import Child
 from storage.database import connect
 from storage.outbox import OutboxKind, OutboxState
 from storage.people import Person, phone_index
+from storage.tables import METADATA
 from tests.storage.conftest import NOW, Ids
 
 SECRETS = (
@@ -92,7 +93,7 @@ def test_no_secret_is_in_any_column_as_the_database_gives_it(engine: Engine, ids
     with engine.begin() as connection:
         everything = b"\n".join(
             bytes(value) if isinstance(value, bytes | memoryview) else str(value).encode()
-            for table in migrate.METADATA.sorted_tables
+            for table in METADATA.sorted_tables
             for row in connection.execute(text(f'SELECT * FROM "{table.name}"'))  # noqa: S608 - our own tables
             for value in row
         )

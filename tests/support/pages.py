@@ -25,7 +25,12 @@ from tests.support.waiting import free_port
 from tests.world import World
 
 T = TypeVar("T")
-APP_ID, SECRET, TOKEN, AES_KEY = "wxpages000000000", "pages-secret", "pagestoken", "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
+APP_ID, SECRET, TOKEN, AES_KEY = (
+    "wxpages000000000",
+    "pages-secret",
+    "pagestoken",
+    "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG",
+)
 TEMPLATE = {"template_id": "T-alarm", "fields": {"thing1": "what", "character_string2": "number", "thing3": "place"}}
 
 

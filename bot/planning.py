@@ -1,0 +1,134 @@
+"""Which messages go out now, and how: leases what is due and chooses a channel for each, in one transaction."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection
+
+from bot.channels import Channel, choose, spend
+from bot.replies import cut
+from bot.turns import SHORT_MESSAGES, WINDOW_MESSAGES
+from handlers.policy import Policy
+from storage import contacts, outbox
+from storage.contacts import Talk
+from storage.database import is_sqlite
+from storage.outbox import NO_ANSWER, SAID_ONCE, OutboxKind, OutboxState
+
+BATCH = 50
+"""Messages of one round; all are sent at once, each person's one after the other."""
+LOOK_AGAIN = timedelta(minutes=1)
+"""How often a prompt that waits for a running flow looks whether it has ended."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One message with the channel that was chosen for it; None: nothing reaches the person now."""
+
+    id: int
+    contact_id: int
+    openid: str
+    kind: str
+    channel: Channel | None
+    is_short: bool
+    """Whether it uses the short window."""
+    content: dict[str, Any]
+    attempts: int
+    is_doubtful: bool
+    """Whether an earlier try may have reached the person."""
+    made: float
+    """Loop time."""
+
+
+def may_say_again(kind: str, *, is_doubtful: bool) -> bool:
+    """Whether a try without an answer is followed by another one: an alarm's always, a prompt's and a reply's once."""
+    return kind == OutboxKind.ALARM or not (is_doubtful or kind in SAID_ONCE)
+
+
+def make(
+    connection: Connection, now: datetime, policy: Policy, purposes: frozenset[str], made: float, *, alarms: bool
+) -> list[Plan] | None:
+    """Lease what is due; None when nothing was."""
+    rows = outbox.claim(connection, now, BATCH, alarms=alarms)
+    if not rows:
+        return None
+    plans = (_plan(connection, row, now, policy, purposes, made) for row in rows)
+    return [plan for plan in plans if plan is not None]
+
+
+def begin(connection: Connection, plan: Plan, now: datetime) -> None:  # noqa: ARG001 - called like the others
+    """From here on nobody knows whether it was said, until the outcome is recorded."""
+    outbox.begin(connection, plan.id)
+
+
+def put_back(connection: Connection, plan: Plan, now: datetime) -> None:
+    """The plan was not used: give back what it spent, and let it be made anew."""
+    give_back(connection, plan, now)
+    outbox.put_back(connection, plan.id, now, NO_ANSWER if plan.is_doubtful else None)
+
+
+def give_back(connection: Connection, plan: Plan, now: datetime) -> None:
+    """Nothing was said, so the window still has what was counted for it."""
+    talk = _talk(connection, plan.contact_id, now)
+    if talk is None or plan.channel != Channel.CUSTOM:
+        return
+    if plan.is_short:
+        talk.short_left = min(talk.short_left + 1, SHORT_MESSAGES)
+    else:
+        talk.window_left = min(talk.window_left + 1, WINDOW_MESSAGES)
+    contacts.keep(connection, talk)
+
+
+def _plan(
+    connection: Connection, row: Any, now: datetime, policy: Policy, purposes: frozenset[str], made: float  # noqa: ANN401 - a row
+) -> Plan | None:
+    doubted = row.code == NO_ANSWER
+    interrupted = row.state == OutboxState.SENDING
+    if interrupted and not may_say_again(row.kind, is_doubtful=doubted):
+        outbox.settle(connection, row.id, OutboxState.UNKNOWN, now=now)
+        return None
+    is_doubtful = doubted or interrupted
+    talk = _talk(connection, row.contact_id, now)
+    content = row.content or {}
+    if talk is None or not content:
+        return Plan(row.id, row.contact_id, "", row.kind, None, False, content, row.attempts, is_doubtful, made)  # noqa: FBT003 - no window
+    until = _waits_until(talk, row, now, policy)
+    if until is not None:
+        outbox.put_back(connection, row.id, until, NO_ANSWER if is_doubtful else row.code)
+        return None
+    channel = choose(talk, content, now, purposes)
+    is_short = spend(connection, talk, row.kind, channel, now)
+    if channel == Channel.CUSTOM:
+        content = _first_piece(connection, row, content, now)
+    return Plan(
+        row.id, row.contact_id, talk.openid, row.kind, channel, is_short, content, row.attempts, is_doubtful, made
+    )
+
+
+def _talk(connection: Connection, contact_id: int, now: datetime) -> Talk | None:
+    return contacts.talk_with(connection, contact_id, now, lock=not is_sqlite(connection))
+
+
+def _waits_until(talk: Talk, row: Any, now: datetime, policy: Policy) -> datetime | None:  # noqa: ANN401 - a row
+    """A prompt that falls due during a running flow waits for its end, at most half an hour; an alarm never waits."""
+    if row.kind != OutboxKind.PROMPT or not talk.flow or talk.asked_at is None:
+        return None
+    longest = timedelta(minutes=policy.flow_wait_minutes)
+    until = min(talk.asked_at, row.created_at) + longest
+    return min(until, now + LOOK_AGAIN) if until > now else None
+
+
+def _first_piece(connection: Connection, row: Any, content: dict[str, Any], now: datetime) -> dict[str, Any]:  # noqa: ANN401
+    """What fits into one message; the rest follows as messages of its own."""
+    pieces: Sequence[str] = cut(content["text"])
+    if len(pieces) <= 1:
+        return content
+    first = content | {"text": pieces[0]}
+    outbox.rewrite(connection, row.id, first)
+    for piece in pieces[1:]:
+        outbox.add(
+            connection, contact_id=row.contact_id, kind=row.kind, state=OutboxState.QUEUED, content={"text": piece},
+            now=now, next_at=now,
+        )  # fmt: skip
+    return first

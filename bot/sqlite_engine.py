@@ -1,0 +1,119 @@
+"""SQLite: one writer thread; turns that are waiting share one commit, each in a SAVEPOINT of its own (design 3)."""
+
+import asyncio
+import threading
+from collections.abc import Awaitable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from bot.lanes import GroupDead, Job, Lane, Lanes, T, Unavailable, Work, read_with, tell
+from storage.database import connect
+
+
+class SqliteDatabase:
+    """One writer thread; turns that are waiting share one commit, each in a SAVEPOINT of its own."""
+
+    def __init__(self, url: str) -> None:
+        self._engine = connect(url)
+        self._readers = connect(url, read_only=True)
+        self._lanes = Lanes()
+        self._pool = ThreadPoolExecutor(2, thread_name_prefix="read")
+        self._thread = threading.Thread(target=self._write, name="writer", daemon=True)
+        self._thread.start()
+
+    def run(self, work: Work[T], lane: Lane = Lane.CHAT, key: int = 0) -> Awaitable[T]:  # noqa: ARG002 - one thread keeps every order
+        """Run `work` on the writer thread."""
+        job = Job.of(work)
+        self._lanes.put(lane, job)
+        return job.future
+
+    def read(self, work: Work[T]) -> Awaitable[T]:
+        """Run `work` on the read-only connection."""
+        return asyncio.get_running_loop().run_in_executor(self._pool, partial(read_with, self._readers, work))
+
+    def close(self) -> None:
+        """Finish the waiting turns, then close."""
+        self._lanes.close()
+        self._thread.join()
+        self._pool.shutdown()
+        self._engine.dispose()
+        self._readers.dispose()
+
+    def _write(self) -> None:
+        connection: Connection | None = None
+        while jobs := self._lanes.take():
+            try:
+                connection = connection or self._engine.connect()
+                self._run_group(connection, jobs)
+            except Exception as error:  # noqa: BLE001 - whatever it was, nobody may be answered
+                for job in jobs:
+                    job.error = Unavailable(type(error).__name__)
+                _discard(connection)
+                connection = None
+            tell(jobs)
+        _discard(connection)
+
+    def _run_group(self, connection: Connection, jobs: list[Job]) -> None:
+        """One commit for all; if the transaction is lost under a turn, each runs again alone."""
+        try:
+            self._in_one(connection, jobs)
+        except (GroupDead, DBAPIError):
+            _rollback(connection)
+            for job in jobs:
+                job.result = job.error = None
+                try:
+                    self._in_one(connection, [job])
+                except (GroupDead, DBAPIError) as error:
+                    _rollback(connection)
+                    job.error = Unavailable(type(error).__name__)
+
+    def _in_one(self, connection: Connection, jobs: list[Job]) -> None:
+        _begin(connection)
+        for job in jobs:
+            connection.exec_driver_sql("SAVEPOINT turn")
+            try:
+                job.result = job.work(connection)
+            except GroupDead:
+                raise
+            except Exception as error:  # noqa: BLE001 - it goes to whoever asked for this turn
+                _check_alive(connection)
+                job.error = error
+                connection.exec_driver_sql("ROLLBACK TO turn")
+            _check_alive(connection)
+            connection.exec_driver_sql("RELEASE turn")
+        connection.commit()
+
+
+def _begin(connection: Connection) -> None:
+    """Wait for the write lock as long as it takes: the callers decide how long they wait for us."""
+    while True:
+        try:
+            connection.begin()
+        except DBAPIError as error:
+            _rollback(connection)
+            if "locked" not in str(error.orig):
+                raise
+        else:
+            return
+
+
+def _check_alive(connection: Connection) -> None:
+    """A full disk makes SQLite roll everything back under us while the driver still says nothing."""
+    if not connection.connection.dbapi_connection.in_transaction:  # type: ignore[union-attr]  # sqlite3's own flag
+        raise GroupDead
+
+
+def _rollback(connection: Connection) -> None:
+    try:
+        connection.rollback()
+    except DBAPIError:
+        connection.invalidate()
+        connection.rollback()
+
+
+def _discard(connection: Connection | None) -> None:
+    if connection is not None:
+        connection.close()
