@@ -70,6 +70,7 @@ async def running(settings: Settings) -> AsyncIterator[Bot]:
         origin = settings.web.public_origin
         sender = Sender(database, wechat, clock, policy, settings.wechat.templates, origin)
         worker = Worker(database, sender, Fetcher(database, wechat, clock), clock, policy)
+        await _keep_house(database, clock, policy)
         worker.every(TAGS_EVERY, Tagger(database, wechat).drain)
         worker.every(KEEP_HOUSE_EVERY, partial(_keep_house, database, clock, policy))
         webhook = Webhook(Codec(settings.wechat), database, clock, policy, worker.wake)

@@ -22,7 +22,7 @@ def _back(path: Fields) -> Goto:
 
 
 def claim(turn: Turn, path: Fields, form: Fields) -> Answer:  # noqa: ARG001 - a button alone
-    """我接了. Whoever comes second reads who has it."""
+    """Claim it. Whoever comes second reads who has it."""
     sight = look_at(turn, int(path["report"]))
     if sight.unclaimed:
         case = cases.take(turn, _task_of(turn, sight))
@@ -36,7 +36,7 @@ def claim(turn: Turn, path: Fields, form: Fields) -> Answer:  # noqa: ARG001 - a
 
 
 def _task_of(turn: Turn, sight: Sight) -> int:
-    """The most urgent task that 我接了 takes; a report that woke nobody gets one now."""
+    """The most urgent task that can be claimed; a report that woke nobody gets one now."""
     report = sight.report
     live = [
         task

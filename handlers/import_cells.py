@@ -57,7 +57,7 @@ def phone(text: str) -> str:
 
 
 def day(text: str) -> date:
-    """2015.9.1, the same with the words for year, month and day, 2015-09-01, 20150901, or a spreadsheet's day number."""
+    """2015.9.1, the same with words for its parts, 2015-09-01, 20150901, or a spreadsheet's day number."""
     if text.isdecimal() and int(text) in _EXCEL_DAYS:
         return _EXCEL_ZERO + timedelta(days=int(text))
     found = _DATE.fullmatch(text.split(" ", maxsplit=1)[0])

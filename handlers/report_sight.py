@@ -21,7 +21,7 @@ class Sight:
 
     @property
     def unclaimed(self) -> bool:
-        """Whether it waits for somebody who says 我接了."""
+        """Whether it waits for somebody to claim it."""
         return self.case is None and self.report.stage in {ReportStage.DRAFT, ReportStage.FILED}
 
 

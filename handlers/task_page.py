@@ -1,4 +1,4 @@
-"""/m/tasks: 我的任务 as a page, in the order and groups of the chat's list, each line leading to where it is done."""
+"""/m/tasks: one's tasks as a page, in the order and groups of the chat's list; each line leads to where it is done."""
 
 from itertools import groupby
 

@@ -1,5 +1,7 @@
 """/m/visit/…: one visit as one form; the same flow as in the chat, with all its answers given at once."""
 
+from collections.abc import Collection
+
 from handlers import children
 from handlers.page import Answer, Fields, Goto, Page, choice, day, words
 from handlers.turn import Refused, Turn
@@ -43,7 +45,7 @@ def file(turn: Turn, path: Fields, form: Fields) -> Answer:
     flow.on_day(happened.isoformat())
     flow.answers |= {"child": child.id, "kind": choice(form, "kind", {*map(str, VisitKind)})}
     if flow.answers["kind"] in CONTACT:
-        flow.answers |= _topics(form)
+        flow.answers |= _topics(form, topics_of(turn, child))
     else:
         flow.answers["why"] = choice(form, "why", labels("visit_why"))
     before = turn.talk.flow if turn.talk else None
@@ -53,16 +55,14 @@ def file(turn: Turn, path: Fields, form: Fields) -> Answer:
     return Goto("/m/tasks")
 
 
-def _topics(form: Fields) -> dict[str, str]:
-    """What was said of each topic, with a sentence for anything not fine; the other side's may be left open."""
+def _topics(form: Fields, asked: Collection[str]) -> dict[str, str]:
+    """What was said of each topic, with a sentence for anything not fine; only the other side's may be left open."""
     found: dict[str, str] = {}
     for topic in TOPICS:
-        if form.get(topic):
+        if form.get(topic) or topic in asked:
             found[topic] = choice(form, topic, labels("answer"))
             said = words(form, f"{topic}_words", _LONGEST_NOTE, needed=found[topic] != "fine")
             found |= {f"{topic}_words": said} if said else {}
-    if not found:
-        raise Refused("pages/fill_in")
     return found
 
 

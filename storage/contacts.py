@@ -160,7 +160,11 @@ def keep(connection: Connection, talk: Talk) -> None:
     )
 
 
-_SHUT = update(_V).where(_V.c.contact_id == bindparam("b_contact_id")).values(window_left=0, short_left=0)
+_SHUT = (
+    update(_V)
+    .where(_V.c.contact_id == bindparam("b_contact_id"))
+    .values(window_left=0, short_left=0, window_until=None, short_until=None)
+)
 _UNREACHABLE = (
     update(_C)
     .where(_C.c.id == bindparam("b_id"), _C.c.unreachable_since.is_(None))

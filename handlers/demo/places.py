@@ -1,5 +1,6 @@
 """The demo county's areas and units: townships, villages, groups, schools, police stations, a hospital."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import product
 
@@ -64,7 +65,7 @@ def make(session: Session, chance: Chance) -> Places:
     return _units(session, county, townships)
 
 
-def _floor(session: Session, asked: list[tuple[AreaLevel, str, Area | None]]) -> list[Area]:
+def _floor(session: Session, asked: Sequence[tuple[AreaLevel, str, Area | None]]) -> list[Area]:
     """One floor of the tree in two statements: rows, then the paths that their ids give."""
     made = [
         Area(level=level, name=name, parent_id=parent.id if parent else None, path="") for level, name, parent in asked

@@ -37,7 +37,12 @@ from tests.support.visiting import make_tables
 from tests.support.waiting import eventually
 from tests.world import World
 
-APP_ID, SECRET, TOKEN, AES_KEY = "wxrig00000000000", "rig-secret", "rigtoken", "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
+APP_ID, SECRET, TOKEN, AES_KEY = (
+    "wxrig00000000000",
+    "rig-secret",
+    "rigtoken",
+    "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG",
+)
 FIELDS = {
     "alarm": {"thing1": "what", "character_string2": "number", "thing3": "place"},
     "task": {"thing1": "what", "number2": "count"},
@@ -86,7 +91,7 @@ class Rig:
         """The contact of a phone, made if the bot never heard of it."""
         return await self.turn(lambda turn: contacts.hear(turn.connection, phone.openid, turn.now).contact_id)
 
-    async def push(  # noqa: PLR0913 - as many as a push has parts
+    async def push(
         self, phone: PhoneHandle, kind: OutboxKind, text: str, card: Card | None = CARD, *, wait: float = 0
     ) -> int:
         """Leave a message for a phone, as a handler does; its row."""

@@ -3,12 +3,20 @@
 import base64
 import os
 from collections.abc import AsyncIterator
+from datetime import date
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
+from sqlalchemy import select
 
+from handlers import pairs
+from handlers.turn import Turn
+from storage import contacts, sealing, tasks
+from storage.children import Child, Side
+from storage.people import Person
+from storage.visits import Visit
 from tests.support.databases import SqliteDatabases
 from tests.support.pages import Town, town
 
@@ -130,3 +138,40 @@ async def test_a_page_and_its_forms_work_inside_the_frame_of_the_phones_page(cou
     frame = desk.frame_locator("iframe")
     await frame.get_by_role("button", name="我接了").click()
     await expect(frame.get_by_role("status")).to_contain_text("您已接下，个案")
+
+
+def add_child(turn: Turn) -> int:
+    """A child whom the officer follows; the visit task of their side."""
+    known = contacts.known(turn.connection, "o-officer")
+    assert known
+    officer = turn.session.get_one(Person, known[1])
+    child = Child(
+        number="T1", name="王小宝", name_index=sealing.ring().index("name", "王小宝"), sex="male",
+        born=date(2017, 5, 1), area_id=officer.area_id, level="blue", level_since=turn.now, on_file_since=turn.now,
+    )  # fmt: skip
+    turn.session.add(child)
+    turn.session.flush()
+    pairs.pair(turn, child, officer, Side.CADRE)
+    [task] = tasks.live_of_person(turn.session, officer.id)
+    return task.id
+
+
+async def test_a_visit_is_recorded_by_one_form(county: Town, page: Page) -> None:
+    task = await county.does(add_child)
+    await page.goto(address(county, "officer", "/m/tasks"))
+    await page.locator(f"a[href='/m/visit/{task}']").tap()
+    await expect(page.get_by_role("heading")).to_contain_text("记走访")
+    assert await fits(page)
+    await page.get_by_label("没见到", exact=True).check()
+    await expect(page.get_by_label("没见到的原因")).to_be_visible()
+    await page.get_by_label("见到孩子").check()
+    await expect(page.get_by_label("没见到的原因")).to_be_hidden()
+    await page.get_by_role("group", name="监护").get_by_label("正常", exact=True).check()
+    mind = page.get_by_role("group", name="身心")
+    await mind.get_by_label("有点担心").check()
+    await mind.get_by_label("是什么情况").fill("夜里睡不好")
+    await shot(page, "visit")
+    await page.get_by_role("button", name="记下").tap()
+    await expect(page.get_by_role("status")).to_contain_text("记好了")
+    [visit] = await county.does(lambda turn: list(turn.session.scalars(select(Visit))))
+    assert (visit.kind, visit.guardianship, visit.notes) == ("seen", "fine", {"body_and_mind": "夜里睡不好"})

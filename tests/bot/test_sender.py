@@ -19,7 +19,7 @@ from storage.contacts import Contact, Conversation
 from storage.outbox import OutboxKind, OutboxState
 from storage.people import Person
 from storage.tasks import Task, TaskState
-from tests.bot.rig import CARD, FIELDS, Rig, prepared, rig
+from tests.bot.rig import FIELDS, Rig, prepared, rig
 from tests.support.databases import Databases
 from tests.support.waiting import eventually
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select
 
 from bot.inbound import KINDS
 from handlers import pages, routes
-from handlers.page import Answer, Download, Goto, Page
+from handlers.page import Act, Answer, Download, Goto, Page
 from handlers.reports import Reporting
 from handlers.turn import Refused, Turn
 from messages import label, labels, render_page
@@ -54,27 +54,33 @@ class Opened:
 
 def browse(world: World, who: str, method: str, path: str, **form: str) -> Opened:
     """Open a page, or send a form, as the person of that name; through the table of pages."""
+    act, parts = find(method, path)
+
+    def work(connection: Connection) -> Opened:
+        known = contacts.known(connection, f"o-{who}")
+        talk = contacts.talk_with(connection, known[0], world.now) if known else None
+        turn = Turn(connection, world.now, world.policy, talk, kinds=routes.TASKS)
+        try:
+            answer = act(turn, parts, form)
+            turn.settle()
+        finally:
+            turn.abandon()
+        if talk is not None:
+            contacts.keep(connection, talk)
+        return Opened(answer, "\n\n".join(turn.said))
+
+    opened: Opened = world.run(work)
+    world.settle()
+    return opened
+
+
+def find(method: str, path: str) -> tuple[Act, dict[str, str]]:
+    """The function of a page and the parts of its address."""
     for route in pages.PAGES:
-        shape = re.sub(r"{(\w+):([^{}]+(?:{\d+(?:,\d+)?})?)}", r"(?P<\1>\2)", route.pattern)
+        shape = re.sub(r"{(\w+):((?:[^{}]|{\d+(?:,\d+)?})+)}", r"(?P<\1>\2)", route.pattern)
         found = re.fullmatch(shape, path)
         if found and route.method == method:
-
-            def work(connection: Connection) -> Opened:
-                known = contacts.known(connection, f"o-{who}")
-                talk = contacts.talk_with(connection, known[0], world.now) if known else None
-                turn = Turn(connection, world.now, world.policy, talk, kinds=routes.TASKS)
-                try:
-                    answer = route.act(turn, found.groupdict(), form)
-                    turn.settle()
-                finally:
-                    turn.abandon()
-                if talk is not None:
-                    contacts.keep(connection, talk)
-                return Opened(answer, "\n\n".join(turn.said))
-
-            opened: Opened = world.run(work)
-            world.settle()
-            return opened
+            return route.act, found.groupdict()
     raise AssertionError(path)
 
 
@@ -249,7 +255,7 @@ def test_a_step_that_is_not_offered_or_lies_ahead_is_refused(
 def test_the_officer_of_the_place_is_offered_first_and_gets_the_case(county: County) -> None:
     claimed(county)
     shown = county.get("韦敏").text
-    officer = county.world.turn(lambda turn: turn.session.scalars(select(Case)).one() and _id(turn, "何平"))
+    officer = county.world.turn(lambda turn: _id(turn, "何平"))
     assert f'<option value="{officer}">何平 石桥镇柳湾村</option>' in shown
     assert county.post("韦敏", "assign", officer=str(officer)).said == "G2611-0001 已派给 何平。"
     assert "青一块" in county.get("何平").text
@@ -453,7 +459,7 @@ def test_a_visit_is_filed_by_one_form_like_by_the_chat(village: Village) -> None
 
 def test_a_visit_that_found_a_problem_goes_on_as_a_report_in_the_chat(village: Village) -> None:
     task, phone = visit_task(village), village.phone(village.officer)
-    told = {"kind": "seen", "guardianship": "problem", "guardianship_words": "他爸喝醉了打他"}
+    told = {"kind": "seen", "guardianship": "problem", "guardianship_words": "他爸喝醉了打他", "body_and_mind": "fine"}
     done = browse(village.world, "何平", "POST", f"/m/visit/{task}", **told)
     assert "请回微信聊天" in done.said
     assert "这个情况已单独报上去" in phone.last
@@ -468,8 +474,9 @@ def test_a_visit_that_found_a_problem_goes_on_as_a_report_in_the_chat(village: V
         {"kind": "flew"},
         {"kind": "not_met"},
         {"kind": "seen"},
-        {"kind": "seen", "guardianship": "worry"},
-        {"kind": "seen", "guardianship": "fine", "day": "tomorrow"},
+        {"kind": "seen", "guardianship": "fine"},
+        {"kind": "seen", "guardianship": "worry", "body_and_mind": "fine"},
+        {"kind": "seen", "guardianship": "fine", "body_and_mind": "fine", "day": "tomorrow"},
     ],
 )
 def test_a_visit_with_something_missing_is_refused(village: Village, told: dict[str, str]) -> None:
