@@ -50,9 +50,7 @@ class Tagger:
                     await self._wechat.untag_users(tags[one.tag], [one.openid])
                 if one.role:
                     await self._wechat.tag_users(tags[one.role], [one.openid])
-                await self._database.run(
-                    partial(rows.note_tag, contact_id=one.contact_id, tag=one.role), Lane.BULK
-                )
+                await self._database.run(partial(rows.note_tag, contact_id=one.contact_id, tag=one.role), Lane.BULK)
         except (OutcomeUnknown, WeChatRefused) as error:
             code = error.code if isinstance(error, WeChatRefused) else None
             log.warning("tags_not_told", code=code, waiting=len(changed))

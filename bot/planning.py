@@ -81,7 +81,12 @@ def give_back(connection: Connection, plan: Plan, now: datetime) -> None:
 
 
 def _plan(
-    connection: Connection, row: Any, now: datetime, policy: Policy, purposes: frozenset[str], made: float  # noqa: ANN401 - a row
+    connection: Connection,
+    row: Any,
+    now: datetime,
+    policy: Policy,
+    purposes: frozenset[str],
+    made: float,  # noqa: ANN401 - a row
 ) -> Plan | None:
     doubted = row.code == NO_ANSWER
     interrupted = row.state == OutboxState.SENDING

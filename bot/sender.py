@@ -158,9 +158,7 @@ class Sender:
         return f"{text}\n{self._origin}{card['path']}"
 
     async def _run(self, work: Any, plan: Plan, **values: Any) -> None:  # noqa: ANN401 - what the work takes
-        await self._database.run(
-            partial(work, plan=plan, now=self._clock.now(), **values), Lane.ALARM, plan.contact_id
-        )
+        await self._database.run(partial(work, plan=plan, now=self._clock.now(), **values), Lane.ALARM, plan.contact_id)
 
 
 def _now() -> float:

@@ -109,9 +109,7 @@ class Webhook:
             )
         )  # fmt: skip
         both: list[asyncio.Future[Any]] = [turn, raw]
-        await asyncio.wait(
-            both, timeout=arrived + self._last_moment - loop.time(), return_when=asyncio.FIRST_COMPLETED
-        )
+        await asyncio.wait(both, timeout=arrived + self._last_moment - loop.time(), return_when=asyncio.FIRST_COMPLETED)
         if turn.done():
             return _reply_of(turn)
         if raw.done() and not raw.exception():

@@ -31,7 +31,12 @@ _SPLIT_BY = {
 
 
 def text(
-    area: Area, looked_at: Span, counted: dict[str, Figure], today: Sequence[str], *, late: bool = False,
+    area: Area,
+    looked_at: Span,
+    counted: dict[str, Figure],
+    today: Sequence[str],
+    *,
+    late: bool = False,
     missed: int = 0,
 ) -> str:
     """The whole digest; `missed` is on how many days before it none was sent."""

@@ -170,4 +170,3 @@ def named(words: str) -> str | None:
     exact = [code for code, name in known.items() if name == asked]
     partly = [code for code, name in known.items() if asked and (asked in name or name in asked)]
     return exact[0] if exact else partly[0] if len(partly) == 1 else None
-

@@ -1,4 +1,4 @@
-"""Pairs (结对): the two adults who follow a child one to one, cadre and teacher, and volunteers who join.
+"""Pairs: the two adults who follow a child one to one, cadre and teacher, and volunteers who join.
 
 Who may form a pair is for the caller to ask; both acts are harmless when they come twice.
 """
@@ -62,7 +62,7 @@ def unpair(turn: Turn, child: Child, person: Person, side: Side) -> None:
 
 
 def unreachable(turn: Turn) -> list[Child]:
-    """Children on file whose pair reaches nobody on a side: an alarm, and part of 失管率."""
+    """Children on file whose pair reaches nobody on a side: an alarm, and part of the unattended rate."""
     return children.without_reachable_pair(turn.session)
 
 

@@ -21,7 +21,7 @@ MOST_DAYS = 7
 
 
 class Round(Flow, name="rounds"):
-    """记录 1 3 5 都好: all of them were met and are fine, said once more by name."""
+    """The record word, numbers, all fine: all of them were met and are fine, said once more by name."""
 
     sure = YesNo(skippable=False)
 
@@ -50,7 +50,7 @@ class Round(Flow, name="rounds"):
 
 
 class Postpone(Flow, name="postpone"):
-    """推迟: which visit, and why; once for each visit, at most seven days."""
+    """Postpone: which visit, and why; once for each visit, at most seven days."""
 
     child = Which(when=lambda flow: "child" not in flow.about, skippable=False)
     reason = Words(when=lambda flow: "child" in flow.about, skippable=False, limit=200)
@@ -64,7 +64,7 @@ class Postpone(Flow, name="postpone"):
         }  # fmt: skip
 
     def hear(self, turn: Turn, message: Message, command: Command | None) -> None:
-        """更多 turns the page of children."""
+        """The word for more turns the page of children."""
         if not turned_page(turn, self, command):
             super().hear(turn, message, command)
 
@@ -107,7 +107,7 @@ class Postpone(Flow, name="postpone"):
 
 
 def postpone(turn: Turn, command: Command) -> None:
-    """推迟 [number [days]] [reason]."""
+    """Postpone [number [days]] [reason]."""
     person = speaker(turn)
     rest = re.sub(r"^[\d\s\W_]+", "", command.argument)
     number, days = (*command.numbers, None, None)[:2]

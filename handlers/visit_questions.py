@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from handlers.conversation import Flow
 
 PAGE = 15
-"""Children shown at once; 更多 shows the next ones."""
+"""Children shown at once; the word for more shows the next ones."""
 EARLIEST = timedelta(days=90)
 """How far back a visit may be entered."""
 
 
 class Which(Question[tuple[int, str | None]]):
-    """A child this person follows, by the number it is shown under: the same number as in 我的任务."""
+    """A child this person follows, by the number it is shown under: the same number as in the list of tasks."""
 
     def options(self, turn: Turn, flow: "Flow") -> Sequence[Option]:
         """One page of them, what is due first."""
@@ -49,7 +49,7 @@ class Which(Question[tuple[int, str | None]]):
 
 
 def turned_page(turn: Turn, flow: "Flow", command: Command | None) -> bool:
-    """Whether 更多 was said to the children to choose from; the next ones are shown."""
+    """Whether the word for more was said to the children to choose from; the next ones are shown."""
     if command is None or command.word != "more" or flow.next() != "child":
         return False
     flow.about["page"] = int(flow.about.get("page", 0)) + 1

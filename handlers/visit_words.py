@@ -1,4 +1,4 @@
-"""What 记录 says at once: whose visit, how it went, on which day."""
+"""What the record word says at once: whose visit, how it went, on which day."""
 
 import re
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Spoken:
 
     @classmethod
     def of(cls, turn: Turn, command: Command) -> Self:
-        """Read the words after 记录; `messages.command` let nothing else through than these."""
+        """Read the words after the record word; `messages.command` let nothing else through than these."""
         rest, outcome = re.sub(r"[\W_]+", "", plain(command.then)), None
         for word, code in _OUTCOMES.items():
             said = max(

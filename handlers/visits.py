@@ -1,4 +1,4 @@
-"""Recording visits by chat: 记录, the tasks that ask for them, and the questions; everything fine is one tap."""
+"""Recording visits by chat: the record word, the tasks that ask for them, the questions; all fine is one tap."""
 
 from datetime import date
 from typing import Any
@@ -78,7 +78,7 @@ class Visit(Flow, name="visits"):
         }  # fmt: skip
 
     def hear(self, turn: Turn, message: Message, command: Command | None) -> None:
-        """记录-like words with a number are about that number, not an answer; 更多 turns the page of children."""
+        """Words like record with a number are about that number, no answer; the word for more turns the page."""
         if command and command.word in _OUTCOMES and command.numbers:
             close(turn)
             COMMANDS[command.word](turn, command)
@@ -187,12 +187,12 @@ def say_filed(turn: Turn, filed: Filed) -> None:
 
 
 def record(turn: Turn, command: Command) -> None:
-    """记录 [numbers] [how it went] [when]."""
+    """Record [numbers] [how it went] [when]."""
     begin(turn, Spoken.of(turn, command))
 
 
 def _outcome(turn: Turn, command: Command) -> None:
-    """全部正常, 没见到, 电话联系, each with or without numbers."""
+    """All fine, not met, by phone, each with or without numbers."""
     begin(turn, Spoken(command.numbers, _OUTCOMES[command.word]))
 
 
@@ -222,14 +222,14 @@ def _named(turn: Turn, number: int) -> tuple[Child, str | None]:
 
 
 def pick(turn: Turn, task: Task) -> None:
-    """A visit was picked from 我的任务."""
+    """A visit was picked from the list of tasks."""
     flow = Visit()
     flow.about_child(turn, turn.session.get_one(Child, task.subject_id), side_of(task))
     flow.advance(turn)
 
 
 def line(turn: Turn, task: Task) -> str:
-    """How a visit reads in 我的任务."""
+    """How a visit reads in the list of tasks."""
     who = choice(turn, turn.session.get_one(Child, task.subject_id), task if task.state in LIVE else None)
     return f"{label('task_kind', task.kind)} {who}"
 

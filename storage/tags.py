@@ -22,17 +22,11 @@ class Tagging:
 
 def wrongly_tagged(connection: Connection) -> list[Tagging]:
     """Contacts whose role changed since the platform was last told; the first role a person holds counts."""
-    roles = select(_R.c.person_id, func.min(_R.c.id).label("first")).where(
-        _R.c.until.is_(None)
-    )
+    roles = select(_R.c.person_id, func.min(_R.c.id).label("first")).where(_R.c.until.is_(None))
     first = roles.group_by(_R.c.person_id).subquery()
     query = (
         select(_C.c.id, _C.c.openid, _C.c.tag, _R.c.role)
-        .select_from(
-            _C.outerjoin(first, first.c.person_id == _C.c.person_id).outerjoin(
-                _R, _R.c.id == first.c.first
-            )
-        )
+        .select_from(_C.outerjoin(first, first.c.person_id == _C.c.person_id).outerjoin(_R, _R.c.id == first.c.first))
         .where(
             _C.c.openid_index.is_not(None),
             func.coalesce(_C.c.tag, "") != func.coalesce(_R.c.role, ""),

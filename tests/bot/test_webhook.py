@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import threading
 import time
 from pathlib import Path
 
@@ -25,7 +26,7 @@ async def test_the_first_words_are_a_report_before_they_are_answered(database_ur
         assert status == 200
         assert "110" in reply
         assert len(platform.rows(Report)) == 1
-        await eventually(lambda: {row["state"] for row in platform.rows(Outbox)} == {OutboxState.HANDED})  # type: ignore[index]
+        await eventually(lambda: [row["state"] for row in platform.rows(Outbox)] == [OutboxState.HANDED])
 
 
 async def test_one_message_delivered_three_times_is_one_report_and_one_reply(database_url: str) -> None:
@@ -73,11 +74,9 @@ async def test_a_slow_turn_answers_success_once_the_raw_message_is_kept(database
         return  # one writer thread: while a turn runs nothing else can be kept, and the test above holds
     async with door(database_url, patience=(0.2, 4.0)) as platform:
         platform_key = turns.person_key("o-teacher")
-        blocked = asyncio.Event()
 
         def busy(_connection: object) -> None:
-            blocked.set()
-            time.sleep(0.5)  # noqa: ASYNC251 - on a database thread
+            threading.Event().wait(0.5)
 
         slow = asyncio.ensure_future(platform.database.run(busy, key=platform_key))
         status, reply = await platform.push("o-teacher", FIRST_WORDS, 1)
@@ -95,9 +94,9 @@ async def test_a_broken_handler_keeps_the_message_and_lists_it_for_people(databa
         assert status == 200
         assert "保存" in reply
         rows = platform.rows(Inbox)
-        assert [(row["state"], row["attempts"]) for row in rows] == [("failed", 1)]  # type: ignore[index]
-        assert FIRST_WORDS not in str(rows[0]["error"])  # type: ignore[index]
-        assert [row["kind"] for row in platform.rows(Task)] == ["unread_message"]  # type: ignore[index]
+        assert [(row["state"], row["attempts"]) for row in rows] == [("failed", 1)]
+        assert FIRST_WORDS not in str(rows[0]["error"])
+        assert [row["kind"] for row in platform.rows(Task)] == ["unread_message"]
         again = await platform.push("o-teacher", FIRST_WORDS, 1)
         assert again == (status, reply)
 

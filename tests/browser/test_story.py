@@ -74,7 +74,9 @@ class Handset:
 
     async def reads(self, words: str | re.Pattern[str]) -> None:
         """Wait until a message holds these words."""
-        await expect(self.part("messages").get_by_test_id("item").filter(has_text=words).last).to_be_visible(timeout=PATIENCE)
+        await expect(self.part("messages").get_by_test_id("item").filter(has_text=words).last).to_be_visible(
+            timeout=PATIENCE
+        )
 
     async def taps(self, words: str) -> None:
         """Tap the newest link with these words."""
@@ -86,9 +88,15 @@ class Handset:
         return self.part("frame").content_frame
 
 
-async def test_the_whole_story_is_played_on_the_phones(desk: Page, demo: str, tmp_path: Path) -> None:
-    pictures = Path(os.environ.get("TONGBAN_PICTURES", str(tmp_path)))
-    pictures.mkdir(parents=True, exist_ok=True)
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """Where the screenshots go."""
+    folder = Path(os.environ.get("TONGBAN_PICTURES", str(tmp_path)))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+async def test_the_whole_story_is_played_on_the_phones(desk: Page, demo: str, pictures: Path) -> None:
     await desk.set_viewport_size({"width": 1366, "height": 768})
     await desk.goto(demo)
     await desk.wait_for_selector("body[data-ready]")

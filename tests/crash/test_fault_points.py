@@ -16,7 +16,9 @@ from tests.support.waiting import eventually
 pytestmark = [pytest.mark.crash, pytest.mark.slow]
 
 STORY = ("快来人 他爸提起菜刀在堂屋门口 娃儿还在里头", "在柳河村三组李家 跟奶奶在一起", "1", "13812345678")
-ELSEWHERE = frozenset({"raw_kept", "failed_turn_kept", "batch_committed", "page_before_commit", "page_after_commit_before_answer"})
+ELSEWHERE = frozenset(
+    {"raw_kept", "failed_turn_kept", "batch_committed", "page_before_commit", "page_after_commit_before_answer"}
+)
 """Points that this story does not pass; they have tests of their own."""
 MAY_DOUBLE = frozenset({"answer_written_before_handed", "turn_after_commit_before_answer"})
 """A crash here may double a reply, never lose it (design 3.3)."""

@@ -22,7 +22,12 @@ from storage.people import Role
 from tests.support.waiting import eventually, free_port
 from tests.world import World
 
-APP_ID, SECRET, TOKEN, AES_KEY = "wxcrash000000000", "crash-secret", "crashtoken", "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
+APP_ID, SECRET, TOKEN, AES_KEY = (
+    "wxcrash000000000",
+    "crash-secret",
+    "crashtoken",
+    "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG",
+)
 PURPOSES = {
     "alarm": {"thing1": "what", "character_string2": "number", "thing3": "place"},
     "task": {"thing1": "what", "number2": "count"},
@@ -76,7 +81,7 @@ class Town:
             return False
 
     async def kill(self) -> None:
-        """kill -9."""
+        """Kill -9."""
         if self.bot.returncode is None:
             self.bot.kill()
         await self.bot.wait()
