@@ -39,6 +39,8 @@ WINDOW, WINDOW_MESSAGES = timedelta(hours=48), 5
 SHORT_WINDOW, SHORT_MESSAGES = timedelta(minutes=1), 3
 """After a menu click, a scan or a follow."""
 _SHORT_EVENTS = frozenset({"click", "scan", "subscribe", "scancode_push", "scancode_waitmsg"})
+_NOT_THE_PERSON = frozenset({"templatesendjobfinish", "unsubscribe"})
+"""Events that do not say that somebody reads us again."""
 _LOCK = text("SELECT pg_advisory_xact_lock(:key)")
 
 
@@ -60,7 +62,7 @@ def person_key(openid: str) -> int:
 
 def take(connection: Connection, inbound: Inbound, arrived_at: datetime, now: datetime, policy: Policy) -> Reply:
     """Claim a message and run its turn; a repeat gets the stored reply."""
-    talk = _talk(connection, inbound.openid, now)
+    talk = _talk(connection, inbound, now)
     key = inbox.key_of(inbound.identity)
     inbox_id = inbox.claim(connection, key, talk.contact_id, arrived_at, inbound.as_json())
     if inbox_id is None:
@@ -75,7 +77,7 @@ def take(connection: Connection, inbound: Inbound, arrived_at: datetime, now: da
 
 def keep_raw(connection: Connection, inbound: Inbound, arrived_at: datetime, now: datetime) -> None:
     """Keep only the message, so that `success` may be answered though its turn is late."""
-    talk = _talk(connection, inbound.openid, now)
+    talk = _talk(connection, inbound, now)
     inbox.claim(
         connection, inbox.key_of(inbound.identity), talk.contact_id, arrived_at, inbound.as_json(),
         InboxState.WAITING, now + RAW_PATIENCE,
@@ -125,10 +127,10 @@ def _look(turn: Turn, task_id: int) -> None:
     task.failures, task.error = 0, None
 
 
-def _talk(connection: Connection, openid: str, now: datetime) -> Talk:
+def _talk(connection: Connection, inbound: Inbound, now: datetime) -> Talk:
     if not is_sqlite(connection):
-        connection.execute(_LOCK, {"key": person_key(openid)})
-    return contacts.hear(connection, openid, now)
+        connection.execute(_LOCK, {"key": person_key(inbound.openid)})
+    return contacts.hear(connection, inbound.openid, now, is_there=inbound.event not in _NOT_THE_PERSON)
 
 
 def _run(
@@ -145,7 +147,8 @@ def _run(
     """Run the handler in a savepoint of its own, then keep what it said and where the talk stands."""
     if not attempts:
         _opened_window(talk, message, message.arrived_at or now)
-    talk.heard_at = now
+    if message.event not in _NOT_THE_PERSON:
+        talk.heard_at = now
     before = copy(talk)
     turn = Turn(connection, now, policy, talk, message, inbox_id)
     error = _guarded(turn, lambda: routes.handle(turn, message))

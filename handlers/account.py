@@ -13,6 +13,7 @@ from storage.people import Role
 from storage.reports import Report
 
 MEDIA = frozenset({"image", "voice", "video", "shortvideo"})
+SPOKEN = frozenset({"voice", "video", "shortvideo"})
 UNREADABLE = frozenset({*MEDIA, "unsupported", "file", "link"})
 """What no rule can read: its urgency is unknown and counts as urgent."""
 QUIET_KINDS = frozenset({"greeting", "advert", "question", "benefit"})
@@ -41,7 +42,9 @@ class Account:
     replied: str
     """When the bot answered last; what was added after it is owed a reply."""
     told: bool = False
-    """Whether the account already holds words about what happened."""
+    """Whether the account already holds what happened."""
+    placed: bool = False
+    """Whether it is known where it belongs; until then every word may say so."""
     finished: bool = False
     """Whether everything was asked and the receipt given."""
 
@@ -113,7 +116,7 @@ def begin(turn: Turn, message: Message) -> Account:
     read = reading(message, role)
     kind = "report" if message.kind in UNREADABLE | {"location"} else read.kind
     suggested = ",".join(map(str, read.situations))
-    area = _area(turn, message)
+    area, placed = _area(turn, message)
     report = reports.open_report(
         turn.connection, area_id=area, now=turn.now, kind=kind, urgency=read.urgency, suggested=suggested,
         answers=None, policy_version=turn.policy.version,
@@ -123,11 +126,15 @@ def begin(turn: Turn, message: Message) -> Account:
         reporters.add(turn.connection, report, turn.talk.contact_id, role, unit, turn.now)
     _append(turn, report, message)
     moment = turn.now.isoformat()
-    told = kind in {"danger", "report"} and message.kind == "text"
-    account = Account(report, kind, read.urgency, suggested, moment, moment, told)
+    account = Account(report, kind, read.urgency, suggested, moment, moment, _tells(message, kind), placed)
     account.keep(turn)
     _watch(turn, account, area)
     return account
+
+
+def _tells(message: Message, kind: str) -> bool:
+    """Whether it says what happened: words that the rules know, or a voice."""
+    return message.kind in SPOKEN or (message.kind == "text" and kind in {"danger", "report"})
 
 
 def _watch(turn: Turn, account: Account, area: int) -> None:
@@ -160,7 +167,7 @@ def grow(turn: Turn, account: Account, message: Message) -> Account:
         urgency=min(account.urgency, read.urgency, key=_WORST.index),
         suggested=",".join(list(codes)[:3]),
         heard=turn.now.isoformat(),
-        told=account.told or (message.kind == "text" and kind in {"danger", "report"}),
+        told=account.told or _tells(message, kind),
     )
     grown.keep(turn)
     return grown
@@ -213,13 +220,13 @@ def _append(turn: Turn, report: int, message: Message) -> None:
     )
 
 
-def _area(turn: Turn, message: Message) -> int:
-    """Where it belongs: the place named in the words, else where the reporter works, else the county."""
+def _area(turn: Turn, message: Message) -> tuple[int, bool]:
+    """Where it belongs, and whether that is known: the place named, else where the reporter works, else the county."""
     said = message.text or "" if message.kind == "text" else message.label or ""
     found = areas.belonging(turn.session, said)
     named = next((one for one in found if one.level != areas.AreaLevel.COUNTY), None)
     if named is not None:
-        return named.id
+        return named.id, True
     if turn.person and turn.person.area_id:
-        return turn.person.area_id
-    return found[-1].id if found else turn.county_id()
+        return turn.person.area_id, True
+    return (found[-1].id if found else turn.county_id()), False

@@ -4,11 +4,11 @@ from datetime import timedelta
 
 from handlers import alarms, prompts, who
 from handlers.kinds import TaskKind
-from handlers.turn import Card, Refused, Turn
+from handlers.nudges import nudge
+from handlers.turn import Refused, Turn
 from handlers.workdays import in_window
 from messages import label, render
-from storage import reporters, tasks
-from storage.outbox import OutboxKind
+from storage import tasks
 from storage.reports import Report, ReportStage
 from storage.tasks import Task
 
@@ -34,18 +34,11 @@ def quiet(turn: Turn, task: Task) -> None:
         _open_reading(turn, report)
     if task.rung < _NUDGES:
         task.rung += 1
-        _nudge(turn, report)
+        nudge(turn, report.id, finished=False)
         task.next_at = in_window(turn.policy, turn.now + SECOND_NUDGE)
         return
     report.file(turn.session, by=None, at=turn.now)
     tasks.end(turn.connection, task.id, turn.now)
-
-
-def _nudge(turn: Turn, report: Report) -> None:
-    contact = reporters.contact_of(turn.connection, report.id)
-    if contact is not None:
-        card = Card("notice", {"what": render("reports/card_nudge")}, None)
-        turn.push_to(contact, OutboxKind.PROMPT, "reports/nudge", card=card, finished=False)
 
 
 def _open_reading(turn: Turn, report: Report) -> None:

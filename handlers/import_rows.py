@@ -120,7 +120,8 @@ def _header(kind: Kind, rows: Sequence[Sequence[Cell]]) -> tuple[int, dict[str, 
 def _lines(sheet: str, rows: Sequence[Sequence[Cell]], at: int, columns: Mapping[str, int]) -> Iterator[Line]:
     above: dict[str, str] = {}
     for number, row in enumerate(rows[at + 1 :], at + 2):
-        line = Line(sheet, number, tuple(row), said := {}, columns)
+        said: dict[str, str] = {}
+        line = Line(sheet, number, tuple(row), said, columns)
         said |= {field: cells.words(line.raw(field)) for field in columns}
         if not any(said.values()) or cells.title(said["name"]) == cells.title(rows[at][columns["name"]]):
             continue  # an empty row, or the header once more on the next printed page

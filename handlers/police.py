@@ -3,12 +3,12 @@
 from datetime import timedelta
 
 from handlers.kinds import TaskKind
+from handlers.nudges import nudge
 from handlers.report_questions import receipt_in
-from handlers.turn import Card, Turn
+from handlers.turn import Turn
 from handlers.workdays import in_window
 from messages import render
 from storage import reporters, tasks
-from storage.outbox import OutboxKind
 from storage.reports import Report
 from storage.tasks import Task, TaskState
 
@@ -67,15 +67,13 @@ def none_yet(turn: Turn) -> bool:
 def ask_again(turn: Turn, task: Task) -> None:
     """One message that names nothing; after the last nudge the case's holder goes on."""
     report = turn.session.get_one(Report, task.subject_id)
-    contact = reporters.contact_of(turn.connection, report.id)
-    if report.police_receipt is not None or contact is None or task.rung >= MOST_NUDGES:
-        done = report.police_receipt is not None
-        tasks.end(turn.connection, task.id, turn.now, TaskState.DONE if done else TaskState.CANCELLED)
+    known = report.police_receipt is not None
+    asked = not known and task.rung < MOST_NUDGES and nudge(turn, report.id, finished=report.finished_at is not None)
+    if not asked:
+        tasks.end(turn.connection, task.id, turn.now, TaskState.DONE if known else TaskState.CANCELLED)
         return
     task.rung += 1
     task.next_at = in_window(turn.policy, turn.now + AGAIN)
-    card = Card("notice", {"what": render("reports/card_nudge")}, None)
-    turn.push_to(contact, OutboxKind.PROMPT, "reports/nudge", card=card, finished=report.finished_at is not None)
 
 
 def line(turn: Turn, task: Task) -> str:  # noqa: ARG001 - reporters have no list

@@ -118,7 +118,7 @@ class Choice(Question[str]):
         bare = re.sub(r"[\W_]+", "", said)
         options = self.options(turn, flow)
         for option in options:
-            if bare == str(option.number) or (bare and bare == re.sub(r"[\W_]+", "", plain(option.label))):
+            if bare == str(option.number) or bare in _names(option.label):
                 return option.code
         if command and command.word in self.said_as and not command.argument:
             return self.said_as[command.word]
@@ -127,6 +127,12 @@ class Choice(Question[str]):
                 if bare in answer_words(section):
                     return code
         raise Unclear
+
+
+def _names(label: str) -> set[str]:
+    """What an option may be called: its words, and those before and inside its brackets."""
+    parts = [label, *pattern("bracket").split(label)]
+    return {bare for part in parts if (bare := re.sub(r"[\W_]+", "", plain(part)))}
 
 
 class YesNo(Choice):
@@ -139,14 +145,21 @@ class YesNo(Choice):
 class Phone(Question[str]):
     """A telephone number in the words; the rest of the words does not matter."""
 
-    _NUMBER = re.compile(r"(?<!\d)(1[3-9]\d[\s-]?\d{4}[\s-]?\d{4}|0\d{2,3}[\s-]?\d{7,8}|\d{7,8})(?!\d)")
-
     def read(self, turn: Turn, flow: "Flow", message: Message, command: Command | None) -> str:  # noqa: ARG002
         """The digits."""
-        found = self._NUMBER.search(message.text or "") if message.kind == "text" else None
+        found = phone_in(message.text or "") if message.kind == "text" else None
         if not found:
             raise Unclear
-        return re.sub(r"\D", "", found[0])
+        return found
+
+
+_PHONE = re.compile(r"(?<!\d)(1[3-9]\d[\s-]?\d{4}[\s-]?\d{4}|0\d{2,3}[\s-]?\d{7,8}|\d{7,8})(?!\d)")
+
+
+def phone_in(text: str) -> str | None:
+    """The digits of the first telephone number in the words."""
+    found = _PHONE.search(text)
+    return re.sub(r"\D", "", found[0]) if found else None
 
 
 class Day(Question[date]):

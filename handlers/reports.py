@@ -11,13 +11,13 @@ from datetime import timedelta
 from typing import Any
 
 from handlers import account as accounts
-from handlers.account import AT_ONCE, UNREADABLE, Account
+from handlers.account import AT_ONCE, SPOKEN, UNREADABLE, Account
 from handlers.conversation import Flow, close, current, show
 from handlers.message import Message
-from handlers.questions import Choice, Words
+from handlers.questions import Choice, Words, phone_in
 from handlers.report_questions import CallBack, PoliceTold
 from handlers.turn import Turn
-from messages import Command
+from messages import Command, label
 from storage import reporters, reports, sealing, tasks
 
 RECEIPT_DIGITS = 12
@@ -47,29 +47,41 @@ class Reporting(Flow, name="reports"):
         return {"numbers": turn.policy.numbers, "danger": _in_danger(self)}
 
     def hear(self, turn: Turn, message: Message, command: Command | None) -> None:
-        """Media are more of the account at any moment; words are an answer or more of the account."""
+        """Media are more of the account at any moment; a voice answers a question for words, a pin says where."""
+        question = self.open_question(turn)
         if command and command.word == "report":
             self.repeat(turn)
         elif message.kind == "text":
             super().hear(turn, message, command)
+        elif message.kind == "location":
+            self._shown(turn, message, "where")
+        elif message.kind in SPOKEN and question and self.questions[question].free:
+            self._shown(turn, message, question)
         else:
             self._more(turn, message)
         accounts.mark_replied(turn)
+
+    def _shown(self, turn: Turn, message: Message, question: str) -> None:
+        """An answer by voice or pin: what it says stands in the account, the answer only says how it was given."""
+        self.answers[question] = " ".join(filter(None, (label("entry_kind", message.kind), message.label)))
+        self.answered(turn, question)
+        self.advance(turn)
 
     def answered(self, turn: Turn, question: str) -> None:
         """Keep the answer with the report; words are also part of the account, as they came."""
         before = account = Account.of(turn)
         if before is None or account is None or turn.message is None:
             return
-        if self.questions[question].free and self.answers[question] is not None:
+        words = self.questions[question].free and self.answers[question] is not None
+        if words:
             account = accounts.grow(turn, account, turn.message)
         if question == "danger" and self.answers["danger"] == "yes":
             account = account.endangered()
         news = account.in_danger and not before.in_danger
         if news:
             self._now_in_danger(turn)
-        finished = self.next() is None
-        accounts.note(turn, account, self.answers, follow=AT_ONCE if news or finished else None)
+        look = news or self.next() is None or (words and not account.placed) or turn.message.kind in UNREADABLE
+        accounts.note(turn, account, self.answers, follow=AT_ONCE if look else None)
 
     def unread(self, turn: Turn, question: str) -> None:
         """More of the account: one reply per burst, and the question at most twice."""
@@ -95,6 +107,7 @@ class Reporting(Flow, name="reports"):
         silent = before.in_burst(turn)
         account = accounts.grow(turn, before, message)
         self.about["told"] = self.about.get("told") or account.told
+        self._number_given(turn, account, message)
         news = account.in_danger and not before.in_danger
         accounts.note(turn, account, self.answers, follow=_follow(turn, message, at_once=news))
         if news:
@@ -104,6 +117,13 @@ class Reporting(Flow, name="reports"):
             self.keep(turn)
         else:
             self.go_on(turn, question)
+
+    def _number_given(self, turn: Turn, account: Account, message: Message) -> None:
+        """A telephone number in the account is where to ring back, unasked."""
+        number = phone_in(message.text or "") if message.kind == "text" else None
+        if number and "call_back" not in self.answers:
+            self.answers["call_back"] = number
+            _note_wishes(turn, account.report, number)
 
     def go_on(self, turn: Turn, question: str | None = None) -> None:
         """The one reply to what was added: it is kept, and the open question again, unless it was put twice."""
@@ -205,7 +225,8 @@ def _begin(turn: Turn, message: Message, older: Account | None = None) -> None:
 
 def _follow(turn: Turn, message: Message, *, at_once: bool) -> timedelta:
     """What others must do is looked at when the burst is over; danger and what no rule can read do not wait."""
-    if at_once or message.kind in UNREADABLE:
+    account = Account.of(turn)
+    if at_once or message.kind in UNREADABLE or not (account and account.placed):
         return AT_ONCE
     return timedelta(seconds=turn.policy.burst_seconds)
 

@@ -133,7 +133,10 @@ class Turn:
         **values: object,
     ) -> int:
         """Queue words (and the card for when only a template reaches the person) to a contact; the row's id."""
-        content: dict[str, Any] = {"text": render(name, **values)}
+        return self.push_content(contact_id, kind, {"text": render(name, **values)}, card)
+
+    def push_content(self, contact_id: int, kind: OutboxKind, content: dict[str, Any], card: Card | None) -> int:
+        """The same with words that were rendered already, and marks of the caller's own beside them."""
         if card:
             content["card"] = {"purpose": card.purpose, "values": dict(card.values), "path": card.path}
         return outbox.add(

@@ -137,8 +137,8 @@ def unseen_messages(connection: Connection, now: datetime) -> list[Any]:
     heard = exists().where(Conversation.contact_id == Outbox.contact_id, Conversation.heard_at > Outbox.created_at)
     known = exists().where(Contact.id == Outbox.contact_id, Contact.openid_index.is_not(None))
     query = select(Outbox.id, Outbox.kind, Outbox.state).where(
-        Outbox.state.in_([OutboxState.UNKNOWN, OutboxState.UNDELIVERABLE]), Outbox.created_at > now - SEEN_FOR,
-        known, not_(heard),
+        Outbox.state.in_([OutboxState.UNKNOWN, OutboxState.UNDELIVERABLE, OutboxState.REFUSED]),
+        Outbox.created_at > now - SEEN_FOR, known, not_(heard),
     )  # fmt: skip
     return list(connection.execute(query.order_by(Outbox.id)))
 

@@ -87,7 +87,7 @@ _KEPT = (
     "heard_at", "window_until", "window_left", "short_until", "short_left", "pushed_at",
     "flow", "answers", "asked", "asked_at", "quiet_at",
 )  # fmt: skip
-_COLUMNS = [_C.c.id, _C.c.person_id, _C.c.unreachable_since, *(_V.c[name] for name in _KEPT)]
+_COLUMNS = [_C.c.id, _C.c.person_id, _C.c.followed_at, _C.c.unreachable_since, *(_V.c[name] for name in _KEPT)]
 _FIND = select(*_COLUMNS).select_from(_C.outerjoin(_V)).where(_C.c.openid_index == bindparam("index"))
 # "No key": a turn of somebody else that leaves a message for this contact need not wait, so two cannot wait in a ring.
 _FIND_LOCKED = _FIND.with_for_update(of=_C, key_share=True)
@@ -117,8 +117,11 @@ def openid_index(openid: str) -> bytes:
     return sealing.ring().index("openid", openid)
 
 
-def hear(connection: Connection, openid: str, now: datetime) -> Talk:
-    """The talk with this openid, made if it is new (one select; one insert more for a new contact)."""
+def hear(connection: Connection, openid: str, now: datetime, *, is_there: bool = True) -> Talk:
+    """The talk with this openid, made if it is new (one select; one insert more for a new contact).
+
+    `is_there`: the person did something, so that they can be reached again.
+    """
     index = openid_index(openid)
     find, new = (_FIND, _NEW_SQLITE) if is_sqlite(connection) else (_FIND_LOCKED, _NEW_POSTGRESQL)
     row = connection.execute(find, {"index": index}).mappings().first()
@@ -129,7 +132,7 @@ def hear(connection: Connection, openid: str, now: datetime) -> Talk:
             return Talk(number, openid, None, now)
         row = connection.execute(find, {"index": index}).mappings().one()  # another process was quicker
     talk = _talk(row, openid, now)
-    if talk.unreachable_since is not None:
+    if talk.unreachable_since is not None and is_there:
         connection.execute(_REACHED, {"b_id": talk.contact_id})
         talk.unreachable_since = None
     return talk
@@ -143,7 +146,8 @@ def talk_with(connection: Connection, contact_id: int, now: datetime, *, lock: b
 
 def _talk(row: RowMapping, openid: str, now: datetime) -> Talk:
     if row["heard_at"] is None:
-        return Talk(row["id"], openid, row["person_id"], now, unreachable_since=row["unreachable_since"])
+        since = row["followed_at"] or now
+        return Talk(row["id"], openid, row["person_id"], since, unreachable_since=row["unreachable_since"])
     kept = {name: row[name] for name in _KEPT}
     kept["answers"] = kept["answers"] or {}
     return Talk(

@@ -98,7 +98,9 @@ _HANDED = (
 )
 _WAITING = (OutboxState.QUEUED, OutboxState.PASSIVE, OutboxState.SENDING)
 # Order per contact: a row waits for every earlier one that is still under way, and the pieces of one long reply for
-# each other though one of them is tried again only later. Alarms wait for nobody, and nobody waits for an alarm.
+# each other though one of them is tried again only later. A row of a kind said at most once stays `queued` while a
+# sender holds it, so one that was taken and is due within a lease counts as under way. Alarms wait for nobody, and
+# nobody waits for an alarm.
 _OUT_OF_TURN = (
     select(_EARLIER.c.id)
     .where(
@@ -111,6 +113,7 @@ _OUT_OF_TURN = (
                 _EARLIER.c.state == OutboxState.QUEUED,
                 or_(
                     _EARLIER.c.next_at <= bindparam("now"),
+                    and_(_EARLIER.c.attempts > 0, _EARLIER.c.next_at <= bindparam("leased_until")),
                     and_(_EARLIER.c.kind == OutboxKind.REPLY, _O.c.kind == OutboxKind.REPLY),
                 ),
             ),
@@ -221,7 +224,7 @@ def claim(connection: Connection, now: datetime, limit: int, *, alarms: bool | N
     Gives id, contact_id, kind, state, content, attempts, created_at, code, as they were before. A row found in state
     `sending` is one whose sender died: its outcome is not known. Kinds said at most once become `sending` by `begin`.
     """
-    rows = list(connection.execute(_CLAIMABLE[alarms], {"now": now, "limit": limit}))
+    rows = list(connection.execute(_CLAIMABLE[alarms], {"now": now, "leased_until": now + LEASE, "limit": limit}))
     if rows:
         connection.execute(
             _LEASE,

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, func, select
 
 from bot import turns
 from bot.inbound import Inbound
@@ -23,8 +23,10 @@ from storage import areas, contacts, outbox, sealing
 from storage.areas import Area, AreaLevel, Unit, UnitKind
 from storage.contacts import Contact
 from storage.database import connect
+from storage.inbox import Inbox
 from storage.outbox import Outbox, OutboxKind, OutboxState
 from storage.people import Duty, Person, PersonRole, Role, phone_index
+from storage.tasks import Task
 
 MONDAY_MORNING = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)
 """09:00 in China, a workday."""
@@ -239,11 +241,14 @@ class World:
         self.turn(lambda turn: turn.session.add(row))
 
 
+_NEXT = [select(func.min(row.next_at)) for row in (Inbox, Outbox, Task)]
+"""Media are not among them: nothing fetches them here."""
+
+
 def next_due(connection: Connection, until: datetime) -> datetime | None:
     """The next moment at which something falls due, up to `until`."""
-    from bot.timetravel import next_moment  # noqa: PLC0415 - defined beside the moved clock
-
-    return next_moment(connection, until)
+    moments = [moment for query in _NEXT if (moment := connection.execute(query).scalar()) is not None]
+    return min((moment for moment in moments if moment <= until), default=None)
 
 
 def outbox_rows(world: World) -> list[Outbox]:

@@ -49,18 +49,13 @@ def main() -> int:
 
 
 def _measure(bench: Bench, names: tuple[Name, ...], *, quick: bool, write: bool) -> int:
-    seconds, rounds = (2.0, 2) if quick else (4.0, 5)
+    seconds, rounds = (1.5, 2) if quick else (4.0, 5)
     phases = (Phase("16", 16, seconds), Phase("64", 64, seconds), Phase("200s", 64, seconds * 1.5, rate=200))
     plan = Plan(phases, FOLDER / "messages", built(FOLDER), FOLDER / "sample")
     began = time.monotonic()
-    echo(f"{plan.write():,} messages made in {time.monotonic() - began:.0f} s; load generator: {plan.generator.name}")
-    echo(f"machine: {machine.described(FOLDER)}")
-    beside, _ = machine.fsync(bench.postgres.folder)
-    echo(f"PostgreSQL {bench.postgres.version}, fdatasync where it keeps its data {beside:.2f} ms")
-    apart = SERVER_CORES != GENERATOR_CORES
-    beside = "the generator to another" if apart else "the generator to the same, as there is no other"
-    echo(f"every server is pinned to one core and {beside}; PostgreSQL is not pinned")
-    _show_ceiling(bench, plan)
+    plan.write()
+    conditions = _conditions(bench, plan)
+    echo(conditions)
     measured: list[list[Measured]] = []
     wrong: list[str] = []
     for number in range(rounds):
@@ -72,26 +67,30 @@ def _measure(bench: Bench, names: tuple[Name, ...], *, quick: bool, write: bool)
             speeds = ", ".join(f"{one.phase}: {one.load.per_second:,.0f}/s {one.cpu_us:,.0f} µs" for one in found)
             echo(f"round {number + 1} of {rounds}: {name}: {speeds}")
     plan.file.unlink()
-    statements = {name: count(bench.county_database(name)) for name in BOTS}
-    echo(f"\n{measured_table(measured, phases)}\n")
+    tables = [measured_table(measured, phases)]
     if write:
-        found_all = figures(measured, statements)
+        found_all = figures(measured, {name: count(bench.county_database(name)) for name in BOTS})
         RESULT.write_text(json.dumps(as_json(found_all), indent=1) + "\n", "utf-8")
-        echo(f"{ratio_table(found_all)}\n")
-        missed = [name for name, one in found_all.items() if one.met is False]
-        echo(f"targets missed: {', '.join(missed) or 'none'}")
+        tables.append(ratio_table(found_all))
+        RESULT.with_suffix(".md").write_text("\n\n".join([conditions, *tables]) + "\n", "utf-8")
+    echo("\n" + "\n\n".join(tables) + "\n")
     for sentence in wrong:
         echo(f"WRONG {sentence}")
     echo(f"took {time.monotonic() - began:.0f} s")
     return 1 if any(sentence.startswith(BOTS) for sentence in wrong) else 0
 
 
-def _show_ceiling(bench: Bench, plan: Plan) -> None:
+def _conditions(bench: Bench, plan: Plan) -> str:
+    """The machine, and how fast the generator is by itself."""
     with bench.start("constant") as running:
-        load = plan.generator.run(running.server.port, plan.file, range(1500), lanes=64, seconds=2)
-    echo(
-        f"the generator's own ceiling is above {load.per_second:,.0f} messages/s "
-        f"({load.own_cpu_s / max(1, load.answers) * 1e6:.0f} µs of its CPU each)"
+        alone = plan.generator.run(running.server.port, plan.file, range(1500), lanes=64, seconds=2)
+    middle, _ = machine.fsync(bench.postgres.folder)
+    apart = SERVER_CORES != GENERATOR_CORES
+    beside = "the generator to another" if apart else "the generator to the same, as there is no other"
+    return (
+        f"{machine.described(FOLDER)}; PostgreSQL {bench.postgres.version}, fdatasync where it keeps its data "
+        f"{middle:.2f} ms. Every server is pinned to one core and {beside}; PostgreSQL is not pinned. The generator "
+        f"({plan.generator.name}) alone: above {alone.per_second:,.0f} messages/s."
     )
 
 

@@ -143,15 +143,38 @@ def measured_table(rounds: Sequence[Round], phases: Sequence[Phase]) -> str:
 
 
 def ratio_table(found: Mapping[str, Figure]) -> str:
-    """Every ratio with its range; those with a target say whether it is met."""
-    lines = ["| figure | value | ratio | range | target | met |", "|---|---:|---:|---|---:|---|"]
+    """One line for each measure: its ratios with their ranges, and for each target whether it is met."""
+    lines = [
+        "| database, phase, measure | value | ÷ floor | ÷ WeRoBot's best | ÷ WeRoBot's default | targets |",
+        "|---|---:|---|---|---|---|",
+    ]
+    for measure in dict.fromkeys(
+        name.removesuffix(f".{name.rpartition('.')[2]}") for name, one in found.items() if one.ratio
+    ):
+        ratios = {reference: found.get(f"{measure}.{reference}") for reference in REFERENCES}
+        cells = [_ratio(one) for one in ratios.values()]
+        value = next(one.value for one in ratios.values() if one)
+        targets = "; ".join(
+            _verdict(measure, reference, one) for reference, one in ratios.items() if one and one.target
+        )
+        lines.append(f"| {measure} | {value:,.1f} | {' | '.join(cells)} | {targets} |")
     for name, one in found.items():
-        ratio = "" if one.ratio is None else f"{one.ratio:.2f}"
-        spread = "" if one.least is None or one.most is None else f"{one.least:.2f} to {one.most:.2f}"
-        target = "" if one.target is None else f"{one.target:g}"
-        met = {None: "", True: "yes", False: "**no**"}[one.met]
-        lines.append(f"| {name} | {one.value:,.1f} | {ratio} | {spread} | {target} | {met} |")
+        if one.ratio is None:
+            verdict = "" if one.target is None else f"at most {one.target:g}: {_MET[bool(one.met)]}"
+            lines.append(f"| {name} | {one.value:,.1f} | | | | {verdict} |")
     return "\n".join(lines)
+
+
+_MET = {True: "met", False: "**missed**"}
+
+
+def _ratio(one: Figure | None) -> str:
+    return "" if one is None else f"{one.ratio:.2f} ({one.least:.2f} to {one.most:.2f})"
+
+
+def _verdict(measure: str, reference: str, one: Figure) -> str:
+    sign = "at least" if measure.rpartition(".")[2] in MORE_IS_BETTER else "at most"
+    return f"{sign} {one.target:g} × {reference}: {_MET[bool(one.met)]}"
 
 
 def _described(phase: Phase) -> str:

@@ -104,8 +104,7 @@ static void hang_up(lane *l)
 {
     if (l->fd >= 0) close(l->fd);
     l->fd = -1;
-    l->got = 0;
-    l->writing = 0;
+    l->got = l->writing = 0;
 }
 
 static void watch(lane *l, int writing)
@@ -135,8 +134,7 @@ static void lost(lane *l) /* no answer came: the rest of the dialogue would be a
 {
     broken++;
     hang_up(l);
-    l->busy = 0;
-    l->next = l->end;
+    l->busy = 0, l->next = l->end;
     go_on(l);
 }
 
@@ -145,14 +143,8 @@ static void push(lane *l)
     const message *m = &messages[l->next];
     while (l->sent < m->length) {
         ssize_t wrote = send(l->fd, m->bytes + l->sent, m->length - l->sent, MSG_NOSIGNAL);
-        if (wrote < 0 && (errno == EAGAIN || errno == ENOTCONN)) {
-            watch(l, 1);
-            return;
-        }
-        if (wrote < 0) {
-            lost(l);
-            return;
-        }
+        if (wrote < 0 && (errno == EAGAIN || errno == ENOTCONN)) return watch(l, 1);
+        if (wrote < 0) return lost(l);
         l->sent += wrote;
     }
     watch(l, 0);
@@ -162,21 +154,16 @@ static void go_on(lane *l) /* a free lane: its next message, when there is one a
 {
     uint64_t at = now();
     if (l->next == l->end) {
-        if (next_dialogue >= last || at >= until) {
-            l->over = 1;
-            return;
-        }
+        l->over = next_dialogue >= last || at >= until;
+        if (l->over) return;
         l->next = starts[next_dialogue];
         l->end = starts[++next_dialogue];
         l->faults = 0;
         walked++;
     }
     l->since = rate > 0 ? due(l) : at;
-    if (l->since >= until) {
-        l->over = 1;
-        return;
-    }
-    if (l->since > at) return;
+    l->over = l->since >= until;
+    if (l->over || l->since > at) return;
     if (at - l->since > latest) latest = at - l->since;
     l->turns++;
     l->sent = l->got = 0;
@@ -198,7 +185,8 @@ static void answered(lane *l, const char *body, size_t length)
         fwrite(head, sizeof head, 1, sample);
         fwrite(body, 1, length, sample);
     }
-    if (strcasestr(l->in, "\r\nConnection: close") && strcasestr(l->in, "\r\nConnection: close") < body) hang_up(l);
+    const char *closing = strcasestr(l->in, "\r\nConnection: close");
+    if (closing && closing < body) hang_up(l);
     l->busy = 0;
     if (++l->next == l->end && !l->faults) complete++;
     go_on(l);
@@ -212,11 +200,7 @@ static void pull(lane *l)
     }
     ssize_t came = recv(l->fd, l->in + l->got, l->room - l->got - 1, 0);
     if (came < 0 && errno == EAGAIN) return;
-    if (came <= 0) {
-        if (l->busy) lost(l);
-        else hang_up(l);
-        return;
-    }
+    if (came <= 0) return l->busy ? lost(l) : hang_up(l);
     l->got += came;
     l->in[l->got] = 0;
     char *body = strstr(l->in, "\r\n\r\n"), *field = strcasestr(l->in, "\r\nContent-Length:");
@@ -278,17 +262,17 @@ static double percentile(double part)
 int main(int count, char **words)
 {
     for (int option; (option = getopt(count, words, "p:f:a:b:c:t:r:m:k:o:")) != -1;) switch (option) {
-        case 'p': port = atoi(optarg); break;
-        case 'f': file = optarg; break;
-        case 'a': first = strtoul(optarg, NULL, 10); break;
-        case 'b': last = strtoul(optarg, NULL, 10); break;
-        case 'c': lanes_wanted = atoi(optarg); break;
-        case 't': seconds = atof(optarg); break;
-        case 'r': rate = atof(optarg); break;
-        case 'm': mark = optarg; break;
-        case 'k': every = atoi(optarg); break;
-        case 'o': sample_path = optarg; break;
-        default: return 2;
+    case 'p': port = atoi(optarg); break;
+    case 'f': file = optarg; break;
+    case 'a': first = strtoul(optarg, NULL, 10); break;
+    case 'b': last = strtoul(optarg, NULL, 10); break;
+    case 'c': lanes_wanted = atoi(optarg); break;
+    case 't': seconds = atof(optarg); break;
+    case 'r': rate = atof(optarg); break;
+    case 'm': mark = optarg; break;
+    case 'k': every = atoi(optarg); break;
+    case 'o': sample_path = optarg; break;
+    default: return 2;
     }
     if (!port || !file || lanes_wanted < 1) return fputs("load: -p and -f are needed\n", stderr), 2;
     read_file();

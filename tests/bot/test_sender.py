@@ -1,4 +1,4 @@
-"""Sending, against the stand-in platform: what a person sees, what the platform is asked, what the database says then."""
+"""Sending to the stand-in platform: what a person sees, what the platform is asked, what the database says then."""
 
 import asyncio
 from collections import Counter
@@ -12,9 +12,10 @@ from bot import turns
 from bot.inbound import Inbound
 from bot.simulator.handles import PhoneHandle
 from bot.simulator.state import Window
-from handlers import check, prompts
+from handlers import alarms, check, prompts
 from handlers.turn import Card, Turn
-from storage import contacts, outbox, people, tasks
+from storage import contacts, outbox, tasks
+from storage.areas import Area, AreaLevel
 from storage.contacts import Contact, Conversation
 from storage.outbox import OutboxKind, OutboxState
 from storage.people import Person
@@ -69,6 +70,18 @@ async def open_task(bot: Rig, name: str) -> tuple[int, int]:
         return number, mine.id
 
     return await bot.turn(act)
+
+
+async def alarm(bot: Rig) -> None:
+    """Something urgent in the township, whose duty person is `duty` and then `second`."""
+
+    def act(turn: Turn) -> None:
+        township = turn.session.scalars(select(Area).where(Area.level == AreaLevel.TOWNSHIP)).one()
+        turn.open_task(
+            "alarm", "report", 1, township.id, due_at=turn.now, next_at=turn.now, role="duty", urgency=alarms.URGENT
+        )
+
+    await bot.turn(act)
 
 
 async def prompt(bot: Rig, task: int, person: int) -> None:
@@ -183,7 +196,7 @@ async def test_without_window_and_template_nothing_is_tried_and_it_is_listed(dat
         number = await bot.push(phone, OutboxKind.PROMPT, "有事")
         await bot.sender.drain()
         assert bot.calls() == []
-        assert bot.row(number).state == OutboxState.UNDELIVERABLE
+        assert bot.state(number) == OutboxState.UNDELIVERABLE
         assert contact_of(bot, phone).unreachable_since is not None
         assert [task.kind for task in bot.rows(Task)] == ["unreachable"]
         assert len(await listed(bot)) == 1
@@ -257,14 +270,14 @@ async def test_whoever_is_gone_is_asked_for_once_and_listed_and_the_alarm_climbs
     else:
         del bot.platform.world.state.phones[duty.openid]
     await bot.push(duty, OutboxKind.NOTICE, "之前的一条")
-    await bot.phone("teacher").say(DANGER)
+    await alarm(bot)
     await bot.worker.run_all()
     assert Counter(bot.calls()) == {code: 1, 0: len(bot.calls()) - 1}
     assert contact_of(bot, duty).unreachable_since is not None
     assert any(item.source == "template" for item in second.screen), "the next one on the ladder was told at once"
     [unreachable] = [task for task in bot.rows(Task) if task.kind == "unreachable"]
     assert unreachable.state == TaskState.OPEN
-    assert any("有" in text or "联系" in text for text in bot.texts(county))
+    assert [item.source for item in county.screen] == ["template"], "the county hears of it"
     await bot.push(duty, OutboxKind.DIGEST, "之后的一条")
     await bot.worker.run_all()
     assert Counter(bot.calls())[code] == 1, "nobody asks the platform again"
@@ -277,13 +290,13 @@ async def test_a_busy_platform_is_asked_again_later_and_the_window_loses_nothing
     bot.fault("message/custom/send", errcode=-1, times=3)
     number = await bot.push(phone, OutboxKind.PROMPT, "有事")
     waits = []
-    while bot.row(number).state == OutboxState.QUEUED:
+    while bot.state(number) == OutboxState.QUEUED:
         await bot.sender.drain()
         if (again := bot.row(number).next_at) is not None:
             waits.append(round((again - bot.clock.now()).total_seconds()))
             await bot.pass_(seconds=waits[-1] + 1)
     assert waits == [20, 40, 80]
-    assert bot.row(number).state == OutboxState.ACCEPTED
+    assert bot.state(number) == OutboxState.ACCEPTED
     assert talk_of(bot, phone).window_left == 4
 
 
@@ -301,7 +314,7 @@ async def test_a_platform_that_stays_busy_is_given_up_after_a_day_and_listed(bot
         await bot.pass_(seconds=waits[-1] + 0.1)
     assert max(waits) <= 1800
     assert 20 * HOURS < (bot.clock.now() - began).total_seconds() < 30 * HOURS
-    assert (bot.row(number).state, bot.row(number).code) == (OutboxState.REFUSED, -1)
+    assert (bot.state(number), bot.row(number).code) == (OutboxState.REFUSED, -1)
     assert len(await listed(bot)) == 1
 
 
@@ -315,11 +328,11 @@ async def test_what_an_operator_must_put_right_waits_for_it_and_is_not_lost(bot:
         await bot.pass_(minutes=31)
     calls = len(bot.calls())
     assert calls <= (24 if code == 40001 else 12), "a token is renewed once for each try"
-    assert bot.row(number).state == OutboxState.QUEUED
+    assert bot.state(number) == OutboxState.QUEUED
     assert contact_of(bot, phone).unreachable_since is None
     bot.platform.world.faults.api = []
     await bot.sender.drain_alarms()
-    assert bot.row(number).state == OutboxState.ACCEPTED
+    assert bot.state(number) == OutboxState.ACCEPTED
     assert len(phone.screen) == 1
 
 
@@ -330,7 +343,7 @@ async def test_a_used_up_quota_of_the_window_leads_to_a_card(bot: Rig) -> None:
     number = await bot.push(phone, OutboxKind.ALARM, "有事")
     await bot.sender.drain_alarms()
     assert bot.calls() == [45009, 0]
-    assert (bot.row(number).state, bot.row(number).channel) == (OutboxState.ACCEPTED, "template")
+    assert (bot.state(number), bot.row(number).channel) == (OutboxState.ACCEPTED, "template")
 
 
 async def test_a_card_the_platform_cannot_read_is_our_mistake_and_listed(bot: Rig) -> None:
@@ -341,7 +354,7 @@ async def test_a_card_the_platform_cannot_read_is_our_mistake_and_listed(bot: Ri
     await bot.pass_(hours=1)
     await bot.sender.drain()
     assert bot.calls() == [47003]
-    assert (bot.row(number).state, bot.row(number).code) == (OutboxState.REFUSED, 47003)
+    assert (bot.state(number), bot.row(number).code) == (OutboxState.REFUSED, 47003)
     assert len(await listed(bot)) == 1
 
 
@@ -350,10 +363,10 @@ async def test_a_platform_that_cannot_be_asked_for_a_token_loses_nothing(bot: Ri
     bot.fault("stable_token", kind="drop_after", times=1)
     number = await bot.push(phone, OutboxKind.DIGEST, "日报")
     await bot.sender.drain()
-    assert bot.row(number).state == OutboxState.QUEUED, "the message itself was never sent"
+    assert bot.state(number) == OutboxState.QUEUED, "the message itself was never sent"
     await bot.pass_(minutes=1)
     await bot.sender.drain()
-    assert bot.row(number).state == OutboxState.ACCEPTED
+    assert bot.state(number) == OutboxState.ACCEPTED
 
 
 # Outcomes nobody knows.
@@ -440,7 +453,7 @@ async def test_what_a_dead_sender_had_claimed_is_taken_up_when_its_lease_ends(
     await bot.sender.drain()
     await bot.sender.drain_alarms()
     assert len([text for text in bot.texts(phone) if "有事" in text]) == seen
-    assert bot.row(number).state == (OutboxState.ACCEPTED if seen else OutboxState.UNKNOWN)
+    assert bot.state(number) == (OutboxState.ACCEPTED if seen else OutboxState.UNKNOWN)
     assert len(await listed(bot)) == 1 - seen
 
 
@@ -522,13 +535,13 @@ async def test_a_prompt_waits_half_an_hour_at_most_though_the_dialogue_goes_on(b
     answers = iter(("在村口", "没打", "13800138000", "还有一件", "他爸", "在家"))
     for minutes in range(1, 31):
         await bot.sender.drain()
-        assert bot.row(number).state == OutboxState.QUEUED, minutes
+        assert bot.state(number) == OutboxState.QUEUED, minutes
         await bot.pass_(minutes=1)
         if minutes % 5 == 0 and minutes < 30:
             await phone.say(next(answers))
     await bot.pass_(seconds=1)
     await bot.sender.drain()
-    assert bot.row(number).state == OutboxState.ACCEPTED
+    assert bot.state(number) == OutboxState.ACCEPTED
     assert bot.row(number).attempts == 1, "waiting is no try"
 
 
@@ -583,7 +596,7 @@ async def test_whoever_blocks_our_cards_is_unreachable_and_the_alarm_climbs(data
     async with rig(prepared(databases), finish_delay=0.1) as bot:
         duty, second = bot.phone("duty"), bot.phone("second")
         duty.user.blocks_templates = True
-        await bot.phone("teacher").say(DANGER)
+        await alarm(bot)
         await bot.worker.run_all()
         assert second.screen == []
         await eventually(lambda: OutboxState.REFUSED in bot.states())
@@ -604,4 +617,3 @@ async def test_a_bare_digit_after_a_push_is_asked_about_first(bot: Rig) -> None:
     assert before.pushed_at > before.asked_at
     [again] = [item.text for item in await phone.say("1") if item.side == "account"]
     assert "1" in again
-    assert people.reachable is not None

@@ -10,13 +10,16 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import IO, Any
 
 import aiohttp
 from sqlalchemy import Engine, func, select
 
 from bot.simulator import Simulator, SimulatorSettings, TemplateSpec
+from bot.simulator.state import ScreenItem
 from storage import sealing
 from storage.database import connect
+from storage.inbox import Inbox
 from storage.migrate import upgrade
 from storage.people import Role
 from tests.support.waiting import eventually, free_port
@@ -34,8 +37,9 @@ PURPOSES = {
     "digest": {"thing1": "what", "thing2": "when"},
     "notice": {"thing1": "what"},
 }
-READY_WITHIN = 30.0
+READY_WITHIN = 60.0
 """Seconds."""
+OK = 200
 
 
 @dataclass
@@ -48,6 +52,10 @@ class Town:
     port: int
     http: aiohttp.ClientSession
     engine: Engine
+    world: World
+    """The same database, for what tests put there before the bot runs."""
+    environ: dict[str, str] = field(default_factory=dict)
+    """Settings of the bot besides its file."""
     processes: list[asyncio.subprocess.Process] = field(default_factory=list)
     kills: int = 0
 
@@ -58,16 +66,26 @@ class Town:
 
     async def start(self, fault: str = "") -> None:
         """Start the bot, to be stopped at `fault` when one is given."""
-        log = (self.folder / "bot.log").open("ab")
-        environment = os.environ | {"TONGBAN_FAULT": fault}
-        self.processes.append(
-            await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "bot", "--config", str(self.folder / "config.toml"), "run",
-                env=environment, stdout=log, stderr=log,
-            )
-        )  # fmt: skip
-        log.close()
+        with (self.folder / "bot.log").open("ab") as log:
+            self.processes.append(await self._program("run", fault=fault, stdout=log, stderr=log))
         await eventually(self._is_ready, READY_WITHIN)
+
+    async def command(self, *words: str, fault: str = "") -> tuple[int, str]:
+        """Run a command beside the bot: its exit code and what it printed."""
+        pipe = asyncio.subprocess.PIPE
+        process = await self._program(*words, fault=fault, stdout=pipe, stderr=asyncio.subprocess.STDOUT)
+        out, _ = await process.communicate()
+        return process.returncode or 0, out.decode()
+
+    async def _program(
+        self, *words: str, fault: str, stdout: IO[bytes] | int, stderr: IO[bytes] | int
+    ) -> asyncio.subprocess.Process:
+        # Every start imports everything: what Python has compiled may be kept, whatever this machine's habit.
+        environment = os.environ | {"TONGBAN_FAULT": fault, "PYTHONDONTWRITEBYTECODE": ""} | self.environ
+        return await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "bot", "--config", str(self.folder / "config.toml"), *words,
+            env=environment, stdout=stdout, stderr=stderr,
+        )  # fmt: skip
 
     async def _is_ready(self) -> bool:
         if self.bot.returncode == -signal.SIGKILL:
@@ -117,12 +135,26 @@ class Town:
 
     async def check(self) -> str:
         """What `tongban check` finds; empty is good."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "bot", "--config", str(self.folder / "config.toml"), "check",
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-        )  # fmt: skip
-        out, err = await process.communicate()
-        return out.decode() + ("" if process.returncode in {0, 1} else err.decode())
+        return (await self.command("check"))[1]
+
+    def said(self, openid: str) -> list[str]:
+        """What the account said on a phone, without what differs from run to run."""
+        return [words for item in self.screen(openid) if (words := plain(_words_of(item)))]
+
+    def screen(self, openid: str) -> list[ScreenItem]:
+        """What the account put on a phone."""
+        return [item for item in self.platform.phone(openid).screen if item.side == "account"]
+
+    def messages(self) -> list[dict[str, Any]]:
+        """What the inbox holds of people's own messages, opened; oldest first."""
+        with self.engine.connect() as connection:
+            rows = connection.execute(select(Inbox.message).order_by(Inbox.id)).scalars()
+            return [row for row in rows if row["kind"] not in {"event", "page"}]
+
+    def answered(self) -> list[str]:
+        """The pushes for which the platform got an answer, as they were sent."""
+        entries = self.platform.world.log.after(0)
+        return [str(one["xml"]) for one in entries if one["kind"] == "push" and one["status"] == OK]
 
     def count(self, table: type, **where: object) -> int:
         """Rows of a table."""
@@ -134,8 +166,11 @@ class Town:
 
 
 @asynccontextmanager
-async def town(url: str, folder: Path, *, retry_pause: float = 0.5) -> AsyncIterator[Town]:
-    """A county with a duty person, a stand-in, supervisors and an officer; the bot is not started yet."""
+async def town(url: str, folder: Path, *, retries: int = 60, retry_pause: float | None = 0.5) -> AsyncIterator[Town]:
+    """A county with a duty person, a stand-in, supervisors and an officer; the bot is not started yet.
+
+    The platform delivers `retries` times, `retry_pause` seconds apart; as it really is with 3 and None.
+    """
     upgrade(url)
     keys = folder / "tongban.keys"
     sealing.append_new_key(keys, datetime.now(UTC))
@@ -155,14 +190,14 @@ async def town(url: str, folder: Path, *, retry_pause: float = 0.5) -> AsyncIter
     port = free_port()
     settings = SimulatorSettings(
         app_id=APP_ID, app_secret=SECRET, token=TOKEN, encoding_aes_key=AES_KEY, mode="safe",
-        bot_url=f"http://127.0.0.1:{port}", port=0, retries=60, retry_pause=retry_pause,
+        bot_url=f"http://127.0.0.1:{port}", port=0, retries=retries, retry_pause=retry_pause,
         templates=tuple(TemplateSpec(f"T-{name}", name, tuple(fields)) for name, fields in PURPOSES.items()),
     )  # fmt: skip
     async with Simulator(settings) as platform, aiohttp.ClientSession() as http:
         for name in ("county", "duty", "second", "officer"):
             platform.add_phone(name, f"o-{name}")
         _write_config(folder / "config.toml", url, keys, port, platform.origin)
-        running = Town(platform, url, folder, port, http, engine)
+        running = Town(platform, url, folder, port, http, engine, world)
         try:
             yield running
         finally:
@@ -185,6 +220,10 @@ def _write_config(path: Path, url: str, keys: Path, port: int, origin: str) -> N
         f'[web]\nport = {port}\n[simulator]\nbot_url = "http://127.0.0.1:{port}"\n[demo]\nenabled = true\n',
         encoding="utf-8",
     )
+
+
+def _words_of(item: ScreenItem) -> str:
+    return "\n".join([item.text, *(str(one["value"]) for one in item.fields)])
 
 
 def plain(words: str) -> str:

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -373,7 +375,7 @@ def test_every_figure_of_the_digest_can_be_asked_for_with_its_version(county: Co
     assert county.says(county.liu, "什么是走访率") == "走访率：实访除以应访。\n按本县规则第 1 版。看名单发“名单 7”。"
     assert "本县定的是30分钟。" in county.says(county.liu, "没人接的警报是什么意思")
     for code in figures.BEHIND:
-        said = county.world.turn(lambda turn, code=code: digest_words.meaning(turn, code))
+        said = county.world.turn(partial(digest_words.meaning, code=code))
         assert said["version"] == 1
         assert len(said["meaning"]) > 5
 
@@ -383,7 +385,7 @@ def test_the_page_says_the_same_as_the_message_with_meaning_and_list(county: Cou
     number = county.busy()
     county.morning(24, 7, 31)
 
-    def open_page(turn: Turn, day: date = date(2026, 11, 24)) -> dict[str, object]:
+    def open_page(turn: Turn, day: date = date(2026, 11, 24)) -> dict[str, Any]:
         turn.talk = contacts.hear(turn.connection, "o-刘镇", turn.now)
         return digest.digest_page(turn, day)
 

@@ -103,13 +103,35 @@ def test_what_is_for_later_holds_up_nothing(engine: Engine, ids: Ids) -> None:
         assert texts(outbox.claim(connection, NOW, 10)) == ["现在"]
 
 
-def test_a_row_whose_sender_died_is_claimed_again_after_its_lease_and_not_before(engine: Engine, ids: Ids) -> None:
+@pytest.mark.parametrize(("kind", "found"), [(OutboxKind.ALARM, "sending"), (OutboxKind.NOTICE, "queued")])
+def test_a_row_whose_sender_died_is_claimed_again_after_its_lease_and_not_before(
+    engine: Engine, ids: Ids, kind: OutboxKind, found: str
+) -> None:
     with engine.begin() as connection:
-        say(connection, ids.contact, "一")
+        say(connection, ids.contact, "一", kind)
         outbox.claim(connection, NOW, 10)
         assert outbox.claim(connection, NOW + LEASE - SECOND, 10) == []
         [row] = outbox.claim(connection, NOW + LEASE, 10)
-        assert (row.state, row.attempts) == (OutboxState.SENDING, 1)
+        assert (row.state, row.attempts) == (found, 1)
+
+
+def test_a_notice_whose_request_was_begun_is_found_as_one_that_may_have_been_said(engine: Engine, ids: Ids) -> None:
+    with engine.begin() as connection:
+        notice = say(connection, ids.contact, "一")
+        outbox.claim(connection, NOW, 10)
+        outbox.begin(connection, notice)
+        [row] = outbox.claim(connection, NOW + LEASE, 10)
+        assert row.state == OutboxState.SENDING
+
+
+def test_a_row_that_was_put_back_for_the_morning_holds_up_nothing(engine: Engine, ids: Ids) -> None:
+    with engine.begin() as connection:
+        first = say(connection, ids.contact, "一", OutboxKind.PROMPT)
+        say(connection, ids.contact, "二")
+        outbox.claim(connection, NOW, 10)
+        assert outbox.claim(connection, NOW, 10) == []
+        outbox.put_back(connection, first, NOW + timedelta(hours=9), None)
+        assert texts(outbox.claim(connection, NOW, 10)) == ["二"]
 
 
 @pytest.mark.postgres

@@ -1,0 +1,75 @@
+"""The tools that measure are tested themselves: a wrong measure is worse than none."""
+
+import re
+import struct
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from wechatpy.crypto import WeChatCrypto
+from wechatpy.parser import parse_message
+
+from tests.bench import account, dialogues, pushes
+from tests.bench.load import Generator, built, sampled
+from tests.bench.process import ROOT, SERVER_CORES, Server, serving
+from tests.support.waiting import free_port
+
+DIALOGUES = 40
+
+
+@pytest.fixture(scope="module")
+def messages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("bench") / "messages"
+    pushes.write(path, ((number, dialogues.texts(number)) for number in range(DIALOGUES)))
+    return path
+
+
+@pytest.fixture
+def floor(tmp_path: Path) -> Iterator[Server]:
+    command = [sys.executable, "-m", "tests.bench.servers.floor"]
+    port = free_port()
+    with serving(command, tmp_path / "log", port=port, cwd=ROOT, cores=SERVER_CORES, environ={}) as server:
+        yield server
+
+
+def test_wechatpy_reads_the_messages_that_are_sent(messages: Path) -> None:
+    kept = messages.read_bytes()
+    _, length = struct.unpack_from("<II", kept)
+    head, _, body = kept[8 : 8 + length].decode().partition("\r\n\r\n")
+    query = dict(re.findall(r"[?&](\w+)=([^& ]+)", head))
+    crypto = WeChatCrypto(account.TOKEN, account.AES_KEY, account.APP_ID)
+    xml = crypto.decrypt_message(body, query["msg_signature"], query["timestamp"], query["nonce"])
+    message = parse_message(xml)
+    assert (message.source, message.content) == (pushes.openid(0), dialogues.texts(0)[0])
+
+
+@pytest.mark.parametrize("kind", ["C", "Python"])
+@pytest.mark.parametrize("rate", [0.0, 400.0])
+def test_both_generators_walk_every_dialogue_in_order_and_see_every_answer(
+    kind: str, rate: float, messages: Path, floor: Server, tmp_path: Path
+) -> None:
+    generator = built(tmp_path)
+    if kind == "Python":
+        generator = Generator((sys.executable, "-m", "tests.bench.slow_load"), "Python")
+    sample = tmp_path / "sample"
+    load = generator.run(floor.port, messages, range(DIALOGUES), lanes=8, seconds=20, rate=rate, sample=sample, every=4)
+    expected = [len(dialogues.texts(number)) for number in range(DIALOGUES)]
+    assert (load.good, load.faults, load.complete) == (sum(expected), 0, DIALOGUES)
+    assert 0 < load.p50_us <= load.p99_us <= load.max_us
+    if rate:
+        assert load.per_second == pytest.approx(rate, rel=0.15)
+    said: dict[int, list[str]] = {}
+    for number, turn, body in sampled(sample):
+        user, text = pushes.opened(body)
+        assert (user, turn) == (pushes.openid(number), len(said.setdefault(number, [])))
+        said[number].append(text)
+    assert said == {number: dialogues.texts(number) for number in range(0, DIALOGUES, 4)}
+
+
+def test_an_answer_that_is_no_reply_is_a_fault(messages: Path, tmp_path: Path) -> None:
+    port = free_port()
+    command = [sys.executable, "-m", "tests.bench.servers.platform"]
+    with serving(command, tmp_path / "log", port=port, cwd=ROOT, cores=SERVER_CORES, environ={}):
+        load = built(tmp_path).run(port, messages, range(4), lanes=2, seconds=5)
+    assert (load.good, load.bad) == (0, sum(len(dialogues.texts(number)) for number in range(4)))
