@@ -32,13 +32,13 @@ from bot.worker import Worker
 from handlers import digest, routes
 from handlers.policy import Policy
 from handlers.turn import Turn
-from storage import county, media, outbox
+from storage import county, media, outbox, sealing
 from storage.database import is_sqlite
 from storage.migrate import is_current
 
 log = structlog.get_logger()
 
-TAGS_EVERY, KEEP_HOUSE_EVERY = 10, 300
+TAGS_EVERY, KEYS_EVERY, KEEP_HOUSE_EVERY = 10, 60, 300
 """Seconds."""
 
 
@@ -71,6 +71,7 @@ async def running(settings: Settings) -> AsyncIterator[Bot]:
         sender = Sender(database, wechat, clock, policy, settings.wechat.templates, origin)
         worker = Worker(database, sender, Fetcher(database, wechat, clock), clock, policy)
         await _keep_house(database, clock, policy)
+        worker.every(KEYS_EVERY, _reread_keys)
         worker.every(TAGS_EVERY, Tagger(database, wechat).drain)
         worker.every(KEEP_HOUSE_EVERY, partial(_keep_house, database, clock, policy))
         webhook = Webhook(Codec(settings.wechat), database, clock, policy, worker.wake)
@@ -103,6 +104,11 @@ def _begin(connection: Connection, clock: Clock, policy: Policy) -> Policy:
         outbox.release(connection, clock.now())
         media.release(connection, clock.now())
     return replace(policy, version=county.policy_version(connection, policy.as_json(), clock.now()))
+
+
+async def _reread_keys() -> None:
+    """A key that was added meanwhile seals from now on."""
+    sealing.ring().reread()
 
 
 async def _keep_house(database: Database, clock: Clock, policy: Policy) -> None:

@@ -49,7 +49,7 @@ def rotate(context: click.Context) -> None:
         total = sum(rotation.rotate(engine))
     finally:
         engine.dispose()
-    click.echo(f"Sealed {total} values anew. Old keys may go once no backup needs them.")
+    click.echo(f"Sealed {total} values anew. Old keys but the first may go once no backup needs them.")
 
 
 COMMANDS = (keys,)

@@ -29,10 +29,9 @@ _SOON = timedelta(seconds=2)
 def follow(turn: Turn, task: Task) -> None:
     """Do what the words ask of the staff, then see whether the reporter is owed a reply."""
     report = turn.session.get_one(Report, task.subject_id)
-    if report.merged_into_id is None:
-        _for_staff(turn, report, task)
+    later = _for_staff(turn, report, task) if report.merged_into_id is None else None
     turn.session.flush()  # what follows goes past the ORM
-    again = _for_reporter(turn, report.id)
+    again = min(filter(None, (later, _for_reporter(turn, report.id))), default=None)
     if again is not None:
         task.next_at = task.due_at = again
     else:
@@ -42,14 +41,17 @@ def follow(turn: Turn, task: Task) -> None:
 # The staff.
 
 
-def _for_staff(turn: Turn, report: Report, task: Task) -> None:
+def _for_staff(turn: Turn, report: Report, task: Task) -> datetime | None:
+    """When to look again, because the holder was told of something else just now."""
+    later = None
     case = turn.session.get(Case, report.case_id) if report.case_id else None
     if case is not None and case.stage != CaseStage.CLOSED:
-        _tell_holder(turn, report, case, task)
+        later = _tell_holder(turn, report, case, task)
     elif report.stage in _OPEN or _told_more_since(turn, report):
         _wake(turn, report)
     if report.finished_at is not None and report.police_receipt is None:
         police.note(turn, report, (report.answers or {}).get("police"))
+    return later
 
 
 def _told_more_since(turn: Turn, report: Report) -> bool:
@@ -97,13 +99,18 @@ def _place(turn: Turn, report: Report) -> None:
         alarms.start_anew(turn, report.id)
 
 
-def _tell_holder(turn: Turn, report: Report, case: Case, task: Task) -> None:
-    """The holder hears once per burst that something was added; danger is an alarm of its own."""
+def _tell_holder(turn: Turn, report: Report, case: Case, task: Task) -> datetime | None:
+    """The holder hears that something was added, once in ten minutes at most; danger is an alarm of its own."""
     if report.urgency == _DANGER and case.level != "red":
         alarms.open_alarm(turn, report.id, report.area_id, alarms.RED)
-    if report.heard_at > (task.prompted_at or case.opened_at):
-        task.prompted_at = turn.now
-        alarms.tell_holder_of_more(turn, report)
+    told = task.prompted_at
+    if report.heard_at <= (told or case.opened_at):
+        return None
+    if told is not None and turn.now - told < timedelta(minutes=turn.policy.report_quiet_minutes):
+        return told + timedelta(minutes=turn.policy.report_quiet_minutes)
+    task.prompted_at = turn.now
+    alarms.tell_holder_of_more(turn, report)
+    return None
 
 
 # The reporter.

@@ -13,6 +13,7 @@ from handlers.questions import Choice, Words, YesNo
 from handlers.turn import Refused, Turn
 from messages import Command, labels
 from storage import areas, people, reports, tasks
+from storage import cases as case_rows
 from storage.cases import Case
 from storage.people import STAFF, Role
 from storage.tasks import Task
@@ -223,7 +224,7 @@ def _case_meant(turn: Turn, command: Command) -> tuple[Case, str]:
     for number in command.numbers[:1]:
         words = words.lstrip()[len(str(number)) :].strip()
         return _case_of(turn, tasklist.task_of_number(turn, number)), words
-    mine = tasks.open_cases_of(turn.session, person.id)
+    mine = case_rows.held_by(turn.session, person.id)
     if len(mine) == 1:
         return turn.session.get_one(Case, mine[0]), words
     if not mine:

@@ -138,7 +138,8 @@ def record_step(turn: Turn, case: Case, kind: str, note: str | None = None, at: 
             tasks.end(turn.connection, task.id, turn.now)
         _check_in(turn, case)
     for task in tasks.live_of_subject(turn.session, "case", case.id, ["case"]):
-        task.due_at = task.next_at = turn.now + CHECK_IN  # something was done: no need to ask before long
+        task.next_at = turn.now + CHECK_IN  # something was done: no need to ask before long
+        task.due_at = task.next_at + REMINDER
     if kind == "police_told":
         for report in reports.of_case(turn.session, case.id):
             report.police_told_at = report.police_told_at or turn.now
@@ -152,7 +153,8 @@ def _check_in(turn: Turn, case: Case) -> None:
     once = tasks.once_opened(turn.session, "case", case.id, "case")
     at = turn.now + CHECK_IN
     turn.open_task(
-        "case", "case", case.id, case.area_id, due_at=at, next_at=at, person_id=case.officer_id or case.holder_id,
+        "case", "case", case.id, case.area_id, due_at=at + REMINDER, next_at=at,
+        person_id=case.officer_id or case.holder_id,
         again=turn.now.isoformat() if once else "",
     )  # fmt: skip
 

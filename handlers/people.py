@@ -6,7 +6,7 @@ from handlers.binding import bound as bound  # noqa: PLC0414 - part of what this
 from handlers.message import Message
 from handlers.turn import Turn
 from messages import Command
-from storage import areas, bindings, contacts, people, sessions, tasks
+from storage import areas, bindings, contacts, inbox, people, sessions, tasks
 from storage.people import Role
 from storage.tasks import TaskState
 
@@ -37,6 +37,7 @@ def on_unsubscribe(turn: Turn, message: Message) -> None:  # noqa: ARG001 - ever
                 tasks.end(turn.connection, task.id, turn.now, TaskState.CANCELLED)
     sessions.revoke_of_contact(turn.connection, talk.contact_id, turn.now)
     contacts.erase(turn.connection, talk.contact_id, turn.now)
+    inbox.forget_openid(turn.connection, talk.contact_id, talk.openid)
     talk.flow = talk.asked = talk.asked_at = talk.quiet_at = None
     talk.answers = {}
     turn.audit("unfollow", "contact", talk.contact_id)

@@ -68,12 +68,24 @@ def ask_again(turn: Turn, task: Task) -> None:
     """One message that names nothing; after the last nudge the case's holder goes on."""
     report = turn.session.get_one(Report, task.subject_id)
     known = report.police_receipt is not None
+    if not known and _is_asked_anyway(turn, report.id):
+        task.next_at = in_window(turn.policy, turn.now + AGAIN)
+        return
     asked = not known and task.rung < MOST_NUDGES and nudge(turn, report.id, finished=report.finished_at is not None)
     if not asked:
         tasks.end(turn.connection, task.id, turn.now, TaskState.DONE if known else TaskState.CANCELLED)
         return
     task.rung += 1
     task.next_at = in_window(turn.policy, turn.now + AGAIN)
+
+
+def _is_asked_anyway(turn: Turn, report_id: int) -> bool:
+    """Whether the reporter is being asked to go on with a later report, which asks for a receipt too."""
+    contact = reporters.contact_of(turn.connection, report_id)
+    latest = reporters.latest_report_of(turn.connection, contact) if contact else None
+    return latest not in {None, report_id} and bool(
+        tasks.live_of_subject(turn.session, "report", latest or 0, ["draft_report"])
+    )
 
 
 def line(turn: Turn, task: Task) -> str:  # noqa: ARG001 - reporters have no list

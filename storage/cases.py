@@ -3,7 +3,7 @@
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Index, SmallInteger, String, func, select
+from sqlalchemy import ForeignKey, Index, SmallInteger, String, func, or_, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from storage.database import Base, Id, Sealed, alone
@@ -96,3 +96,11 @@ def note_level(session: Session, case: Case, level: str, *, by: int, at: datetim
         )
     )
     case.level = level
+
+
+def held_by(session: Session, person_id: int) -> list[int]:
+    """The open cases somebody holds or was assigned (ids), oldest first."""
+    query = select(Case.id).where(
+        or_(Case.holder_id == person_id, Case.officer_id == person_id), Case.stage != CaseStage.CLOSED
+    )
+    return list(session.scalars(query.order_by(Case.id)))

@@ -131,3 +131,16 @@ def words_of(connection: Connection, inbox_id: int) -> str | None:
     """The words of a kept message, for whoever must read what its turn could not."""
     message = connection.execute(_WORDS, {"id": inbox_id}).scalar()
     return message.get("text") if message else None
+
+
+_MINE = select(_I.c.id, _I.c.message).where(_I.c.contact_id == bindparam("contact_id"))
+_FORGET = update(_I).where(_I.c.id == bindparam("b_id")).values(message=bindparam("message"))
+
+
+def forget_openid(connection: Connection, contact_id: int, openid: str) -> None:
+    """Messages stay, but no longer say from which WeChat identity they came."""
+    for row in connection.execute(_MINE, {"contact_id": contact_id}).all():
+        kept = {
+            name: value.replace(openid, "") if isinstance(value, str) else value for name, value in row.message.items()
+        }
+        connection.execute(_FORGET, {"b_id": row.id, "message": kept})

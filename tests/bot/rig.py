@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import aiohttp
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Connection, Engine, select
 
 from bot.clock import Clock
 from bot.codec import Codec
@@ -31,7 +31,7 @@ from storage import contacts, outbox
 from storage.areas import AreaLevel
 from storage.database import connect
 from storage.outbox import Outbox, OutboxKind, OutboxState
-from storage.people import Person, Role
+from storage.people import Role
 from tests.support.databases import Databases
 from tests.support.visiting import make_tables
 from tests.support.waiting import eventually
@@ -213,15 +213,6 @@ async def rig(
         engine.dispose()
 
 
-@dataclass
-class Staff:
-    """A small county's people, by what they are."""
-
-    county: Person
-    duty: Person
-    second: Person
-
-
 def small_county(url: str) -> None:
     """Tables, three areas, and the people of a ladder."""
     make_tables(url)
@@ -236,17 +227,6 @@ def small_county(url: str) -> None:
     world.close()
 
 
-def count(engine: Engine, table: type[Any]) -> int:
-    """Rows of a table."""
-    with engine.connect() as connection:
-        return int(connection.execute(select(func.count()).select_from(table.__table__)).scalar_one())
-
-
 def prepared(databases: Databases) -> str:
     """A copy of the small county."""
     return databases.copy(small_county)
-
-
-def at(moment: datetime, seconds: float) -> datetime:
-    """So many seconds later."""
-    return moment + timedelta(seconds=seconds)

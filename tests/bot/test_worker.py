@@ -39,7 +39,7 @@ def task(bot: Rig, number: int) -> Any:  # noqa: ANN401 - a row
 
 
 async def test_due_work_that_fails_is_tried_again_as_the_county_says_then_listed(bot: Rig) -> None:
-    broken, sound = await open_task(bot, "no_such_kind"), await open_task(bot, "empty_rung")
+    broken, sound = await open_task(bot, "no_such_kind"), await open_task(bot, "alarm")
     waits = []
     for _ in bot.policy.retry_minutes:
         await bot.worker.due.once()
@@ -56,7 +56,7 @@ async def test_due_work_that_fails_is_tried_again_as_the_county_says_then_listed
 
 
 async def test_a_success_forgives_earlier_failures(bot: Rig) -> None:
-    number = await open_task(bot, "empty_rung")
+    number = await open_task(bot, "alarm")
     await bot.turn(lambda turn: tasks.failed(turn.connection, number, turn.now, "KeyError at x.py:1"))
     await bot.worker.due.once()
     assert (task(bot, number).failures, task(bot, number).error) == (0, None)
@@ -76,7 +76,7 @@ async def test_a_refusal_in_due_work_is_a_failure_too_and_not_forgotten(bot: Rig
 async def test_many_due_tasks_are_all_done_in_one_round_of_small_batches(bot: Rig) -> None:
     count = 2 * BATCH + 5
     for number in range(count):
-        await open_task(bot, "empty_rung", number)
+        await open_task(bot, "alarm", number)
     assert await bot.worker.due.once() == count
     assert all(row.next_at > bot.clock.now() for row in bot.rows(Task))
 

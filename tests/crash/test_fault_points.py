@@ -73,7 +73,7 @@ async def test_a_kill_at_every_fault_point_changes_nothing_that_people_see(datab
             assert place.kills > kills, f"{point} was never reached"
             assert [words for words in expected if words not in seen] == [], f"{point}: a reply is missing"
             extra = list((Counter(seen) - Counter(expected)).elements())
-            # A kill between an answer and its mark may say a reply once more, word for word, never lose it (design 3.3).
+            # A kill between an answer and its mark may say a reply once more, word for word, never lose it.
             assert len(extra) <= 1, f"{point}: {extra}"
             assert set(extra) <= set(expected), f"{point}: {extra}"
         reporters = 1 + len(POINTS) - len(ELSEWHERE)

@@ -52,6 +52,8 @@ class Town:
     port: int
     http: aiohttp.ClientSession
     engine: Engine
+    reader: Engine
+    """Reads beside the bot without ever holding the write lock."""
     world: World
     """The same database, for what tests put there before the bot runs."""
     environ: dict[str, str] = field(default_factory=dict)
@@ -147,7 +149,7 @@ class Town:
 
     def messages(self) -> list[dict[str, Any]]:
         """What the inbox holds of people's own messages, opened; oldest first."""
-        with self.engine.connect() as connection:
+        with self.reader.connect() as connection:
             rows = connection.execute(select(Inbox.message).order_by(Inbox.id)).scalars()
             return [row for row in rows if row["kind"] not in {"event", "page"}]
 
@@ -161,7 +163,7 @@ class Town:
         query = select(func.count()).select_from(table.__table__)  # type: ignore[attr-defined]
         for name, value in where.items():
             query = query.where(getattr(table, name) == value)
-        with self.engine.connect() as connection:
+        with self.reader.connect() as connection:
             return int(connection.execute(query).scalar_one())
 
 
@@ -197,7 +199,7 @@ async def town(url: str, folder: Path, *, retries: int = 60, retry_pause: float 
         for name in ("county", "duty", "second", "officer"):
             platform.add_phone(name, f"o-{name}")
         _write_config(folder / "config.toml", url, keys, port, platform.origin)
-        running = Town(platform, url, folder, port, http, engine, world)
+        running = Town(platform, url, folder, port, http, engine, connect(url, read_only=True), world)
         try:
             yield running
         finally:
@@ -205,6 +207,7 @@ async def town(url: str, folder: Path, *, retries: int = 60, retry_pause: float 
                 if process.returncode is None:
                     process.kill()
                     await process.wait()
+            running.reader.dispose()
             engine.dispose()
 
 

@@ -91,9 +91,12 @@ def play(world: World, script: str) -> str:
     """Play the people's lines of a script; the script as it would read with what the bot really said."""
     county = County(world)
     played: list[str] = []
+    said = False  # whether the last line was the bot's: blank lines after it are its own
     for line in script.splitlines():
-        if line.startswith((BOT, _INDENT)):
+        if line.startswith((BOT, _INDENT)) or (said and not line):
+            said = True
             continue
+        said = False
         played.append(line)
         if not line or line.startswith("#"):
             continue
