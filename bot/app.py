@@ -1,5 +1,6 @@
 """The composition root: every long-lived object is built here, given to the others, and closed in reverse."""
 
+import asyncio
 import fcntl
 import os
 from collections.abc import AsyncIterator
@@ -27,7 +28,7 @@ from bot.sender import Sender
 from bot.settings import Settings, SettingsError
 from bot.timetravel import TimeTravel
 from bot.webhook import BODY_LIMIT, Webhook
-from bot.wechat import WeChat
+from bot.wechat import OutcomeUnknown, WeChat, WeChatRefused
 from bot.worker import Worker
 from handlers import digest, routes
 from handlers.policy import Policy
@@ -37,6 +38,9 @@ from storage.database import is_sqlite
 from storage.migrate import is_current
 
 log = structlog.get_logger()
+
+TOKEN_PATIENCE = 3.0
+"""Seconds that `/readyz` waits for the platform."""
 
 TAGS_EVERY, KEYS_EVERY, KEEP_HOUSE_EVERY = 10, 60, 300
 """Seconds."""
@@ -79,7 +83,7 @@ async def running(settings: Settings) -> AsyncIterator[Bot]:
         app = web.Application(client_max_size=BODY_LIMIT)
         app.add_routes(webhook.routes())
         app.add_routes(Pages(settings, database, clock, policy, wechat, worker.wake).routes())
-        app.add_routes(_health(database, worker))
+        app.add_routes(_health(database, wechat, worker))
         app.add_routes(_verify_files(settings))
         if settings.demo.enabled:
             app.add_routes(TimeTravel(database, clock, worker, http, settings.wechat.api_origin).routes())
@@ -122,7 +126,7 @@ async def _keep_house(database: Database, clock: Clock, policy: Policy) -> None:
     await database.run(work, Lane.BULK)
 
 
-def _health(database: Database, worker: Worker) -> list[web.RouteDef]:
+def _health(database: Database, wechat: WeChat, worker: Worker) -> list[web.RouteDef]:
     async def healthz(_request: web.Request) -> web.Response:
         return web.Response(text="ok")
 
@@ -131,6 +135,8 @@ def _health(database: Database, worker: Worker) -> list[web.RouteDef]:
             await database.read(lambda connection: connection.execute(text("SELECT 1")).scalar())
         except Exception as error:  # noqa: BLE001 - whatever it is, we are not ready
             return web.Response(status=503, text=f"database: {type(error).__name__}")
+        if not await _has_token(wechat):
+            return web.Response(status=503, text="token: the platform gives none")
         if worker.is_silent():
             return web.Response(status=503, text="ticks: silent")
         return web.Response(text="ready")
@@ -139,6 +145,17 @@ def _health(database: Database, worker: Worker) -> list[web.RouteDef]:
         return web.Response(body=metrics.render(), headers={"Content-Type": "text/plain; version=0.0.4"})
 
     return [web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", show_metrics)]
+
+
+async def _has_token(wechat: WeChat) -> bool:
+    """Whether the platform ever gave us a token; one that stops later must not close our door to reports."""
+    if not wechat.tokens.is_known:
+        try:
+            async with asyncio.timeout(TOKEN_PATIENCE):
+                await wechat.tokens.get()
+        except (OutcomeUnknown, WeChatRefused, TimeoutError):
+            return False
+    return True
 
 
 def _verify_files(settings: Settings) -> list[web.RouteDef]:

@@ -157,7 +157,7 @@ def _run(
         turn.said = [render("common/kept")] if not attempts and routes.is_from_a_person(message) else []
         _keep_failed(turn, inbox_id, attempts + 1, error)
     reply = _keep_words(turn, inbox_id, passive=passive)
-    contacts.keep(connection, talk)
+    contacts.keep(connection, turn.talk or talk)  # what a refused turn did to it is undone
     metrics.turns.labels("message").inc()
     faults.reach("turn_before_commit")
     return reply

@@ -47,6 +47,8 @@ class Account:
     """Whether it is known where it belongs; until then every word may say so."""
     finished: bool = False
     """Whether everything was asked and the receipt given."""
+    thanked: bool = False
+    """Whether the last reply was thanks for something added, outside questions: enough for the rest of its burst."""
 
     @classmethod
     def of(cls, turn: Turn) -> Self | None:
@@ -97,11 +99,11 @@ class Account:
         return self.silent_since(turn.now) < burst and answered < burst * _LONGEST_BURST
 
 
-def mark_replied(turn: Turn) -> None:
+def mark_replied(turn: Turn, *, thanks: bool = False) -> None:
     """Note that this turn answers, so that nothing is owed to the burst."""
     account = Account.of(turn)
     if account is not None and turn.said:
-        replace(account, replied=turn.now.isoformat()).keep(turn)
+        replace(account, replied=turn.now.isoformat(), thanked=thanks).keep(turn)
 
 
 def reading(message: Message, role: str | None) -> Understanding:

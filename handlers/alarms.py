@@ -160,13 +160,14 @@ def _is_over(turn: Turn, task: Task) -> bool:
     if task.kind == "unreachable":
         gone = people.person_of(turn.session, task.subject_id) is None
         return gone or people.reachable(turn.session, task.subject_id) is not None
-    return bool(who.rung(turn, task.area_id, _rung_of(task)))
+    number = _rung_of(task)
+    return bool(who.rung(turn, task.area_id, number)) or not who.is_a_post(turn, task.area_id, number)
 
 
 def explain(turn: Turn, task: Task) -> None:
     """What the county must do about an empty post or somebody who cannot be reached."""
     name = name_of(turn, task.subject_id) if task.kind == "unreachable" else None
-    turn.say("alarms/fill_post", place=place_of(turn, task.area_id), name=name)
+    turn.say("alarms/fill_post", place=place_of(turn, task.area_id), who=name)
 
 
 def tell_holder_of_more(turn: Turn, report: Report) -> None:
@@ -179,8 +180,10 @@ def tell_holder_of_more(turn: Turn, report: Report) -> None:
 def person_lost(turn: Turn, person_id: int) -> None:
     """Somebody cannot be reached: alarms of which nobody reachable was told climb at once."""
     for task in tasks.told_and_open(turn.session, person_id):
-        told = tasks.told(turn.session, task.id)
-        if task.kind in CLIMBING and not any(people.reachable(turn.session, one) is not None for one in told):
+        reachable = {one for one in tasks.told(turn.session, task.id) if people.reachable(turn.session, one) is not None}
+        if task.urgency == RED and task.rung < who.RUNGS:  # the county was told besides, it is not its turn yet
+            reachable -= set(who.rung(turn, task.area_id, who.RUNGS - 1))
+        if task.kind in CLIMBING and not reachable:
             task.next_at = turn.now
 
 

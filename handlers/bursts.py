@@ -117,7 +117,10 @@ def _tell_holder(turn: Turn, report: Report, case: Case, task: Task) -> datetime
 
 
 def _for_reporter(turn: Turn, report_id: int) -> datetime | None:
-    """Reply to a burst that is over; when to look again, or None when nothing is owed."""
+    """Reply to a burst that is over: the open question again, unless it was put twice, or a line of thanks.
+
+    When to look again; None when nothing is owed.
+    """
     contact = reporters.contact_of(turn.connection, report_id)
     if contact is None or contacts.talk_with(turn.connection, contact, turn.now) is None:
         return None
@@ -130,8 +133,14 @@ def _for_reporter(turn: Turn, report_id: int) -> datetime | None:
     over = datetime.fromisoformat(account.heard) + timedelta(seconds=turn.policy.burst_seconds)
     if over > turn.now:
         return over
-    _reply(turn)
+    flow = current(turn, FLOWS)
+    if isinstance(flow, Reporting):
+        flow.go_on(turn, flow.open_question(turn))
+    elif not account.thanked:
+        turn.say("reports/added")
     accounts.mark_replied(turn)
+    if not turn.said:
+        return None
     outbox.add(
         turn.connection, contact_id=contact, kind=OutboxKind.REPLY, state=OutboxState.QUEUED,
         content={"text": "\n\n".join(turn.said)}, now=turn.now, next_at=turn.now,
@@ -139,15 +148,6 @@ def _for_reporter(turn: Turn, report_id: int) -> datetime | None:
     contacts.keep(turn.connection, talk)
     turn.said.clear()
     return None
-
-
-def _reply(turn: Turn) -> None:
-    """The open question again, unless it was put twice; outside questions a line."""
-    flow = current(turn, FLOWS)
-    if isinstance(flow, Reporting):
-        flow.go_on(turn, flow.open_question(turn))
-    else:
-        turn.say("reports/added")
 
 
 def line(turn: Turn, task: Task) -> str:  # noqa: ARG001 - it is in nobody's list

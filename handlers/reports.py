@@ -209,6 +209,8 @@ def more(turn: Turn, message: Message) -> None:
         _quiet_reply(turn, account)
     elif not silent:
         turn.say("reports/added")
+        accounts.mark_replied(turn, thanks=True)
+        return
     accounts.mark_replied(turn)
 
 

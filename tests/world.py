@@ -136,10 +136,14 @@ class World:
         self.settle()
         return replies
 
-    def deliver(self, phone: Phone, inbound: Inbound) -> str:
-        """One delivery of one message; what the passive reply says."""
+    def say_only(self, phone: Phone, text: str) -> str:
+        """One message and its turn, without what follows from it."""
+        return self.deliver(phone, Inbound_of(phone.openid, text, self.now), handed=False)
+
+    def deliver(self, phone: Phone, inbound: Inbound, *, handed: bool = True) -> str:
+        """One delivery of one message; what the passive reply says. `handed`: noted as written to the platform."""
         reply = self.run(partial(turns.take, inbound=inbound, arrived_at=self.now, now=self.now, policy=self.policy))
-        if reply.outbox_id is not None:
+        if handed and reply.outbox_id is not None:
             self.run(partial(outbox.mark_handed, ids=[reply.outbox_id], now=self.now))
         if reply.text:
             self.show(phone.openid, reply.text)

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -18,6 +19,7 @@ from bot.app import Bot, running
 from bot.settings import Settings, SettingsError, load
 from bot.simulator import Simulator, SimulatorSettings
 from storage import sealing
+from storage.areas import AreaLevel
 from storage.database import connect
 from storage.inbox import Inbox
 from storage.migrate import upgrade
@@ -32,12 +34,12 @@ APP_ID, SECRET, TOKEN = "wxapp00000000000", "app-secret", "apptoken"
 AES_KEY = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
 
 
-def migrated(url: str) -> None:
-    """A migrated database with a county and its supervisor; keys of every test are the same."""
-    sealing.use(sealing.KeyRing([sealing.Key(1, b"a" * 32, "2026-11-24")]))
+def prepare(url: str, keys: Path) -> None:
+    """A migrated database with a county and its supervisor, sealed with these keys."""
+    sealing.use(sealing.read_key_file(keys))
     upgrade(url)
     world = World(connect(url))
-    county = world.area("安平县", "county")  # type: ignore[arg-type]  # a level by its value
+    county = world.area("安平县", AreaLevel.COUNTY)
     world.person("county", Role.COUNTY_SUPERVISOR, county)
     world.close()
 
@@ -68,16 +70,17 @@ class Place:
 
 
 @asynccontextmanager
-async def place(folder: Path, url: str, *, demo: bool = True) -> AsyncIterator[Place]:
-    """A folder with settings and keys, and the platform they name."""
+async def place(folder: Path, url: str, *, demo: bool = True, prepared: bool = True) -> AsyncIterator[Place]:
+    """A folder with settings and keys, the platform they name, and a small county in the database."""
     port = free_port()
     given = SimulatorSettings(
         app_id=APP_ID, app_secret=SECRET, token=TOKEN, encoding_aes_key=AES_KEY, bot_url=f"http://127.0.0.1:{port}",
         retry_pause=0.05,
     )  # fmt: skip
     keys = folder / "tongban.keys"
-    if not keys.exists():
-        sealing.append_new_key(keys, MONDAY_MORNING)
+    sealing.append_new_key(keys, MONDAY_MORNING)
+    if prepared:
+        prepare(url, keys)
     async with Simulator(given) as platform, aiohttp.ClientSession() as http:
         config = folder / "config.toml"
         config.write_text(
@@ -95,9 +98,7 @@ async def place(folder: Path, url: str, *, demo: bool = True) -> AsyncIterator[P
 @pytest.fixture
 async def here(databases: Databases, tmp_path: Path) -> AsyncIterator[Place]:
     """A place on each kind of database."""
-    url = databases.fresh()
-    upgrade(url)
-    async with place(tmp_path, url) as found:
+    async with place(tmp_path, databases.fresh()) as found:
         yield found
 
 
@@ -116,38 +117,53 @@ async def test_it_serves_what_operators_and_the_platform_ask_for(here: Place) ->
 @pytest.mark.postgres
 async def test_it_is_not_ready_while_the_database_is_away(postgres: PostgresDatabases, tmp_path: Path) -> None:
     url = postgres.fresh()
-    upgrade(url)
     name = str(make_url(url).database)
     async with place(tmp_path, url) as here, running(here.settings):
         assert (await here.get("/readyz"))[0] == 200
-        postgres.execute("ALTER DATABASE {} RENAME TO {}", *await _closed(postgres, name))
+        away = _shut(postgres, name)
         status, why = await here.get("/readyz")
         assert status == 503
         assert "database" in why
-        assert url not in why
+        assert name not in why
         assert (await here.get("/healthz"))[0] == 200
-        postgres.execute("ALTER DATABASE {} RENAME TO {}", f"{name}_away", name)
+        postgres.execute("ALTER DATABASE {} RENAME TO {}", away, name)
+        postgres.execute("ALTER DATABASE {} WITH ALLOW_CONNECTIONS true", name)
         await eventually(lambda: _is_ready(here), 20)
 
 
-async def _closed(postgres: PostgresDatabases, name: str) -> tuple[str, str]:
-    """Let nobody in and throw everybody out, as a restarting server does."""
+def _shut(postgres: PostgresDatabases, name: str) -> str:
+    """Let nobody in, throw everybody out and move the database away; its new name."""
     postgres.execute("ALTER DATABASE {} WITH ALLOW_CONNECTIONS false", name)
     engine = connect(postgres.fresh())
     with engine.connect() as connection:
         connection.exec_driver_sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
     engine.dispose()
-    return name, f"{name}_away"
+    postgres.execute("ALTER DATABASE {} RENAME TO {}", name, f"{name}_away")
+    return f"{name}_away"
 
 
 async def _is_ready(here: Place) -> bool:
     return (await here.get("/readyz"))[0] == 200
 
 
+async def test_it_is_not_ready_before_the_platform_gave_it_a_token(here: Place) -> None:
+    here.platform.world.faults.change({"frozen_secret": True}, 0)
+    async with running(here.settings):
+        status, why = await here.get("/readyz")
+        assert (status, why) == (503, "token: the platform gives none")
+        assert (await here.get("/healthz"))[0] == 200
+
+
+async def test_a_platform_that_fails_later_does_not_close_the_door(here: Place) -> None:
+    async with running(here.settings) as bot:
+        assert (await here.get("/readyz"))[0] == 200
+        here.platform.world.faults.change({"frozen_secret": True}, 0)
+        bot.wechat.tokens._good_until = 0
+        assert (await here.get("/readyz"))[0] == 200
+
+
 async def test_without_demo_there_is_no_clock_to_move(databases: Databases, tmp_path: Path) -> None:
-    url = databases.fresh()
-    upgrade(url)
-    async with place(tmp_path, url, demo=False) as here, running(here.settings) as bot:
+    async with place(tmp_path, databases.fresh(), demo=False) as here, running(here.settings) as bot:
         assert await here.travel(3600) == 404
         assert bot.clock.offset == timedelta()
 
@@ -162,16 +178,14 @@ async def test_the_moved_clock_is_there_after_a_restart(here: Place) -> None:
 
 
 async def test_an_unprepared_database_is_one_clear_sentence(tmp_path: Path) -> None:
-    async with place(tmp_path, f"sqlite:///{tmp_path}/empty.db") as here:
+    async with place(tmp_path, f"sqlite:///{tmp_path}/empty.db", prepared=False) as here:
         with pytest.raises(SettingsError, match="tongban migrate"):
             async with running(here.settings):
                 pass
 
 
 async def test_a_second_process_on_the_same_file_says_so_and_exits_with_2(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/a.db"
-    upgrade(url)
-    async with place(tmp_path, url) as here, running(here.settings):
+    async with place(tmp_path, f"sqlite:///{tmp_path}/a.db") as here, running(here.settings):
         second = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "bot", "--config", str(here.config), "run",
             env=os.environ | {"TONGBAN__WEB__PORT": str(free_port())},
@@ -204,7 +218,7 @@ async def test_stopping_finishes_what_was_taken_and_what_was_not_comes_again(her
     assert len(_rows(here, Entry)) == len(phones)
 
 
-def _rows(here: Place, table: type) -> list[dict[str, object]]:
+def _rows(here: Place, table: type) -> list[dict[str, Any]]:
     """Every row of a table."""
     engine = connect(here.settings.database.url)
     with engine.connect() as connection:
@@ -233,11 +247,10 @@ async def test_a_reply_left_by_a_process_that_died_is_said_after_the_start(here:
     async with running(here.settings):
         await phone.say("帮助")
         await eventually(lambda: {row["state"] for row in _rows(here, Outbox)} == {OutboxState.HANDED})
+    past = _rows(here, Outbox)[0]["created_at"]
     engine = connect(here.settings.database.url)
     with engine.begin() as connection:  # as if it had died before it knew that the answer was taken
-        connection.execute(
-            Outbox.__table__.update().values(state=OutboxState.PASSIVE, next_at=_rows(here, Outbox)[0]["created_at"])
-        )
+        connection.execute(Outbox.__table__.update().values(state=OutboxState.PASSIVE, next_at=past))
     engine.dispose()
     said = len(phone.screen)
     async with running(here.settings):

@@ -41,7 +41,7 @@ class County:
     def __init__(self, world: World) -> None:
         self.world = world
         county = world.area("青川县", AreaLevel.COUNTY)
-        town = world.area("青山镇", AreaLevel.TOWNSHIP, county)
+        self.township = town = world.area("青山镇", AreaLevel.TOWNSHIP, county)
         self.village = world.area("柳河村", AreaLevel.VILLAGE, town)
         self.group = world.area("三组", AreaLevel.GROUP, self.village)
         self.school = world.unit("青山镇中心小学", UnitKind.SCHOOL, town)
