@@ -42,7 +42,7 @@ log = structlog.get_logger()
 TOKEN_PATIENCE = 3.0
 """Seconds that `/readyz` waits for the platform."""
 
-TAGS_EVERY, KEYS_EVERY, KEEP_HOUSE_EVERY = 10, 60, 300
+CLOCK_EVERY, TAGS_EVERY, KEYS_EVERY, KEEP_HOUSE_EVERY = 1, 10, 60, 300
 """Seconds."""
 
 
@@ -86,6 +86,7 @@ async def running(settings: Settings) -> AsyncIterator[Bot]:
         app.add_routes(_health(database, wechat, worker))
         app.add_routes(_verify_files(settings))
         if settings.demo.enabled:
+            worker.every(CLOCK_EVERY, partial(_share_clock, database, clock))
             app.add_routes(TimeTravel(database, clock, worker, http, settings.wechat.api_origin).routes())
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=10)
         await runner.setup()
@@ -113,6 +114,11 @@ def _begin(connection: Connection, clock: Clock, policy: Policy) -> Policy:
 async def _reread_keys() -> None:
     """A key that was added meanwhile seals from now on."""
     sealing.ring().reread()
+
+
+async def _share_clock(database: Database, clock: Clock) -> None:
+    """Another process may have moved it."""
+    await database.read(clock.load)
 
 
 async def _keep_house(database: Database, clock: Clock, policy: Policy) -> None:

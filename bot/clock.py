@@ -20,8 +20,8 @@ class Clock:
         return datetime.now(UTC) + self.offset
 
     def load(self, connection: Connection) -> None:
-        """Take over the offset that the processes share."""
-        self.offset = timedelta(seconds=float(county.fact(connection, _FACT) or 0))
+        """Take over the offset that the processes share; a move of our own that is not committed yet stays."""
+        self.offset = max(self.offset, timedelta(seconds=float(county.fact(connection, _FACT) or 0)))
 
     def move(self, connection: Connection, to: datetime) -> None:
         """Set the clock to `to`; it never goes back."""

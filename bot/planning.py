@@ -82,11 +82,11 @@ def give_back(connection: Connection, plan: Plan, now: datetime) -> None:
 
 def _plan(
     connection: Connection,
-    row: Any,
+    row: Any,  # noqa: ANN401 - a row
     now: datetime,
     policy: Policy,
     purposes: frozenset[str],
-    made: float,  # noqa: ANN401 - a row
+    made: float,
 ) -> Plan | None:
     doubted = row.code == NO_ANSWER
     interrupted = row.state == OutboxState.SENDING

@@ -13,6 +13,7 @@ from messages import labels
 _HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
 _MOMENT = re.compile(r"\d{4}-\d{1,2}-\d{1,2}( \d{1,2}:\d{2})?|\d{1,2}:\d{2}")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _KIND = re.compile(r"([a-z_]+?)\d+")
 _LONGEST = 20
 """Characters of a field that has no rule of its own."""
@@ -63,7 +64,7 @@ def fitted(key: str, value: str | None, now: datetime) -> str:
     match = _KIND.fullmatch(key)
     kind = match[1] if match else ""
     rule = _RULES.get(kind, _short)
-    kept = rule(" ".join(clean(value or "").split()))
+    kept = rule(" ".join(_CONTROL.sub(" ", clean(value or "")).split()))
     return kept or _neutral(kind, now)
 
 

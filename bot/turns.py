@@ -32,6 +32,8 @@ from storage.tasks import Task
 
 log = structlog.get_logger()
 
+REPORT_PATIENCE = timedelta(seconds=5)
+"""What became of a message may be told before its sender has written down that it was taken."""
 RAW_PATIENCE = timedelta(seconds=60)
 """A message kept raw is run by the due work when its own turn has not come by then."""
 WINDOW, WINDOW_MESSAGES = timedelta(hours=48), 5
@@ -62,6 +64,9 @@ def person_key(openid: str) -> int:
 
 def take(connection: Connection, inbound: Inbound, arrived_at: datetime, now: datetime, policy: Policy) -> Reply:
     """Claim a message and run its turn; a repeat gets the stored reply."""
+    if inbound.event == "templatesendjobfinish":
+        keep_raw(connection, inbound, arrived_at, now, REPORT_PATIENCE)
+        return Reply()
     talk = _talk(connection, inbound, now)
     key = inbox.key_of(inbound.identity)
     inbox_id = inbox.claim(connection, key, talk.contact_id, arrived_at, inbound.as_json())
@@ -75,12 +80,18 @@ def take(connection: Connection, inbound: Inbound, arrived_at: datetime, now: da
     return _run(connection, inbox_id, talk, message, now, policy, attempts=0)
 
 
-def keep_raw(connection: Connection, inbound: Inbound, arrived_at: datetime, now: datetime) -> None:
+def keep_raw(
+    connection: Connection,
+    inbound: Inbound,
+    arrived_at: datetime,
+    now: datetime,
+    patience: timedelta = RAW_PATIENCE,
+) -> None:
     """Keep only the message, so that `success` may be answered though its turn is late."""
     talk = _talk(connection, inbound, now)
     inbox.claim(
         connection, inbox.key_of(inbound.identity), talk.contact_id, arrived_at, inbound.as_json(),
-        InboxState.WAITING, now + RAW_PATIENCE,
+        InboxState.WAITING, now + patience,
     )  # fmt: skip
 
 

@@ -116,7 +116,7 @@ class Worker:
         """Whether the ticks stopped coming."""
         return monotonic() - self._ticked > STALE_TICK
 
-    def _tick(self) -> None:
+    async def _tick(self) -> None:  # a plain function would run on a thread, from where no loop may be woken
         self._ticked = monotonic()
         self.wake()
 

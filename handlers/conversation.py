@@ -87,10 +87,14 @@ class Flow:
         return flow
 
     def next(self) -> str | None:
-        """The first question that is wanted, unanswered, and not put too often."""
+        """The first that is wanted and unanswered; one put too often is passed over, or ends a flow that needs it."""
         for key, question in self.questions.items():
-            if key not in self.answers and question.wanted(self) and self.asked.get(key, 0) < MOST_ASKED:
+            if key in self.answers or not question.wanted(self):
+                continue
+            if self.asked.get(key, 0) < MOST_ASKED:
                 return key
+            if not question.skippable:
+                return None
         return None
 
     def advance(self, turn: Turn) -> None:

@@ -2,8 +2,8 @@
 
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, String, UniqueConstraint, and_, literal, or_, select
-from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
+from sqlalchemy import ForeignKey, String, UniqueConstraint, and_, bindparam, literal, or_, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from storage.database import Base, Id
 
@@ -64,7 +64,10 @@ def add_area(session: Session, level: AreaLevel, name: str, parent: Area | None 
 
 def county(session: Session) -> Area | None:
     """The county itself; None before anything was set up."""
-    return session.scalars(select(Area).where(Area.level == AreaLevel.COUNTY).order_by(Area.id).limit(1)).first()
+    return session.scalars(_COUNTY).first()
+
+
+_COUNTY = select(Area).where(Area.level == AreaLevel.COUNTY).order_by(Area.id).limit(1)
 
 
 def named(session: Session, name: str, *, within: Area | None = None) -> list[Area]:
@@ -76,12 +79,17 @@ def named(session: Session, name: str, *, within: Area | None = None) -> list[Ar
 
 
 def chain(session: Session, area_id: int | None) -> list[Area]:
-    """The area and everything above it, lowest first; empty without an area."""
+    """The area and everything above it, lowest first; empty without an area.
+
+    Each is read by its id, which a session does once.
+    """
     if area_id is None:
         return []
-    area, above = aliased(Area), aliased(Area)
-    query = select(above).join(area, area.path.startswith(above.path)).where(area.id == area_id)
-    return sorted(session.scalars(query), key=lambda one: -len(one.path))
+    area = session.get(Area, area_id)
+    if area is None:
+        return []
+    ids = [int(one) for one in area.path.strip("/").split("/")]
+    return [one for number in reversed(ids) if (one := session.get(Area, number)) is not None]
 
 
 def township_of(session: Session, area_id: int | None) -> Area | None:
@@ -96,13 +104,22 @@ def mentioned(session: Session, text: str) -> list[Area]:
     return sorted(session.scalars(query), key=lambda area: (-len(area.path), area.id))
 
 
+_BELONGING = select(Area).where(
+    or_(
+        and_(
+            bindparam("text", type_=String).contains(Area.name, autoescape=False),
+            Area.level.in_([AreaLevel.TOWNSHIP, AreaLevel.VILLAGE]),
+        ),
+        Area.level == AreaLevel.COUNTY,
+    )
+)
+
+
 def belonging(session: Session, text: str) -> list[Area]:
     """Where words belong: townships and villages they name, the smallest first, and the county last.
 
     Of villages with the same name the one whose township is named too comes first.
     """
-    named_in = literal(text).contains(Area.name, autoescape=False)
-    places = and_(named_in, Area.level.in_([AreaLevel.TOWNSHIP, AreaLevel.VILLAGE]))
-    found = list(session.scalars(select(Area).where(or_(places, Area.level == AreaLevel.COUNTY))))
+    found = list(session.scalars(_BELONGING, {"text": text}))
     paths = [one.path for one in found]
     return sorted(found, key=lambda one: (-sum(one.path.startswith(path) for path in paths), -len(one.path), one.id))

@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Connection,
     ForeignKey,
@@ -118,41 +119,60 @@ def roles_of(session: Session, person_id: int, now: datetime) -> list[PersonRole
     return list(session.scalars(query.order_by(PersonRole.id)))
 
 
+def _holds(row: type[PersonRole | Duty], now: datetime | BindParameter[datetime]) -> ColumnElement[bool]:
+    return and_(row.since <= now, or_(row.until.is_(None), row.until > now))
+
+
 def holders(session: Session, role: Role, area_ids: Iterable[int], now: datetime) -> list[Person]:
     """Who holds a role in any of these areas now, in the order they joined."""
-    query = (
-        select(Person)
-        .join(PersonRole, PersonRole.person_id == Person.id)
-        .where(
-            PersonRole.role == role,
-            PersonRole.area_id.in_(list(area_ids)),
-            _holds(PersonRole, now),
-            Person.left_at.is_(None),
-        )
+    return list(session.scalars(_HOLDERS, {"role": role, "areas": list(area_ids), "now": now}))
+
+
+_HOLDERS = (
+    select(Person)
+    .join(PersonRole, PersonRole.person_id == Person.id)
+    .where(
+        PersonRole.role == bindparam("role"),
+        PersonRole.area_id.in_(bindparam("areas", expanding=True)),
+        _holds(PersonRole, bindparam("now")),
+        Person.left_at.is_(None),
     )
-    return list(session.scalars(query.distinct().order_by(Person.id)))
+    .distinct()
+    .order_by(Person.id)
+)
 
 
 def duty_of(session: Session, area_id: int, now: datetime) -> Duty | None:
     """The duty that counts now for exactly this area: the one begun last (one night's change beats the roster)."""
-    query = select(Duty).where(Duty.area_id == area_id, _holds(Duty, now)).order_by(Duty.since.desc(), Duty.id.desc())
-    return session.scalars(query.limit(1)).first()
+    return session.scalars(_DUTY, {"area_id": area_id, "now": now}).first()
+
+
+_DUTY = (
+    select(Duty)
+    .where(Duty.area_id == bindparam("area_id"), _holds(Duty, bindparam("now")))
+    .order_by(Duty.since.desc(), Duty.id.desc())
+    .limit(1)
+)
 
 
 def reachable(session: Session, person_id: int | None) -> int | None:
     """The contact by which this person can be reached now; None when there is none (it counts as nobody)."""
     if person_id is None:
         return None
-    query = (
-        select(Contact.id)
-        .join(Person, Person.id == Contact.person_id)
-        .where(
-            Contact.person_id == person_id, Contact.openid_index.is_not(None), Contact.unreachable_since.is_(None),
-            Person.left_at.is_(None),
-        )
-        .order_by(Contact.id.desc())
-    )  # fmt: skip
-    return session.scalars(query.limit(1)).first()
+    found: int | None = session.execute(_REACHABLE, {"person_id": person_id}).scalar()
+    return found
+
+
+_REACHABLE = (
+    select(Contact.__table__.c.id)
+    .join(Person.__table__, Person.__table__.c.id == Contact.__table__.c.person_id)
+    .where(
+        Contact.__table__.c.person_id == bindparam("person_id"), Contact.__table__.c.openid_index.is_not(None),
+        Contact.__table__.c.unreachable_since.is_(None), Person.__table__.c.left_at.is_(None),
+    )
+    .order_by(Contact.__table__.c.id.desc())
+    .limit(1)
+)  # fmt: skip
 
 
 def by_phone(session: Session, phone: str) -> Person | None:
@@ -171,10 +191,6 @@ def phone_index(phone: str) -> bytes:
 def invite_of(session: Session, code_index: bytes) -> Invite | None:
     """The invitation with this code."""
     return session.scalar(select(Invite).where(Invite.code_index == code_index))
-
-
-def _holds(row: type[PersonRole | Duty], now: datetime) -> ColumnElement[bool]:
-    return and_(row.since <= now, or_(row.until.is_(None), row.until > now))
 
 
 def holders_below(session: Session, role: Role, path: str, now: datetime) -> list[Person]:

@@ -246,10 +246,16 @@ def failed(connection: Connection, task_id: int, next_at: datetime | None, error
 
 def live_of_subject(session: Session, subject: str, subject_id: int, kinds: Iterable[str] | None = None) -> list[Task]:
     """Live tasks about one thing, oldest first."""
-    query = select(Task).where(Task.subject == subject, Task.subject_id == subject_id, Task.state.in_(LIVE))
-    if kinds is not None:
-        query = query.where(Task.kind.in_(list(kinds)))
-    return list(session.scalars(query.order_by(Task.id)))
+    found = session.scalars(_LIVE_OF_SUBJECT, {"subject": subject, "subject_id": subject_id})
+    wanted = None if kinds is None else set(kinds)
+    return [one for one in found if wanted is None or one.kind in wanted]
+
+
+_LIVE_OF_SUBJECT = (
+    select(Task)
+    .where(Task.subject == bindparam("subject"), Task.subject_id == bindparam("subject_id"), Task.state.in_(LIVE))
+    .order_by(Task.id)
+)
 
 
 def live_of_person(session: Session, person_id: int) -> list[Task]:
@@ -270,19 +276,24 @@ def told_and_open(session: Session, person_id: int) -> list[Task]:
 
 def tell(session: Session, task_id: int, person_id: int, rung: int, now: datetime) -> bool:
     """Note that this person was told at this rung; False when already noted."""
-    known = select(TaskTold.id).where(
-        TaskTold.task_id == task_id, TaskTold.person_id == person_id, TaskTold.rung == rung
-    )
-    if session.scalar(known) is not None:
+    values = {"task_id": task_id, "person_id": person_id, "rung": rung}
+    if session.execute(_WAS_TOLD, values).first() is not None:
         return False
-    session.add(TaskTold(task_id=task_id, person_id=person_id, rung=rung, told_at=now))
-    session.flush()  # a second rung in this turn must see it
+    session.execute(_TELL, values | {"told_at": now})
     return True
+
+
+_L = TaskTold.__table__
+_WAS_TOLD = select(_L.c.id).where(
+    _L.c.task_id == bindparam("task_id"), _L.c.person_id == bindparam("person_id"), _L.c.rung == bindparam("rung")
+)
+_TELL = insert(_L)
+_TOLD = select(_L.c.person_id).where(_L.c.task_id == bindparam("task_id")).distinct()
 
 
 def told(session: Session, task_id: int) -> list[int]:
     """Everybody who was told about a task (person ids)."""
-    return list(session.scalars(select(TaskTold.person_id).where(TaskTold.task_id == task_id).distinct()))
+    return list(session.execute(_TOLD, {"task_id": task_id}).scalars())
 
 
 def number_for(session: Session, contact_id: int, subject: str, subject_id: int, now: datetime, until: datetime) -> int:

@@ -148,6 +148,12 @@ class Rig:
         until = self.clock.now() + timedelta(seconds=seconds)
         await self.database.run(lambda connection: self.clock.move(connection, until), Lane.BULK)
 
+    async def told_of_deliveries(self) -> None:
+        """Let the platform tell what became of cards, and the bot read it."""
+        await self.platform.quiet()
+        await self.pass_(seconds=6)
+        await self.worker.due.once()
+
     async def handed(self) -> None:
         """Wait until every answer that was written is known to be."""
         await eventually(lambda: all(row.state != OutboxState.PASSIVE for row in self.rows()))
@@ -168,13 +174,13 @@ class Rig:
 
 @asynccontextmanager
 async def rig(
-    url: str, *, policy: Policy | None = None, fields: Mapping[str, Mapping[str, str]] = FIELDS, finish_delay: float = 0
+    url: str, *, policy: Policy | None = None, fields: Mapping[str, Mapping[str, str]] = FIELDS
 ) -> AsyncIterator[Rig]:
     """All of it on the database at `url`, which is made if it is empty."""
     policy = policy or Policy(version=1)
     settings = SimulatorSettings(
         app_id=APP_ID, app_secret=SECRET, token=TOKEN, encoding_aes_key=AES_KEY, retry_pause=0.05,
-        finish_delay=finish_delay,
+        finish_delay=0,
         templates=tuple(TemplateSpec(f"T-{name}", name, tuple(keys)) for name, keys in fields.items()),
     )  # fmt: skip
     async with Simulator(settings) as platform, aiohttp.ClientSession() as http:

@@ -256,3 +256,13 @@ async def test_a_reply_left_by_a_process_that_died_is_said_after_the_start(here:
     async with running(here.settings):
         await eventually(lambda: len(phone.screen) == said + 1)
     assert phone.screen[-1].text == phone.screen[-2].text
+
+
+@pytest.mark.postgres
+async def test_processes_share_the_moved_clock(postgres: PostgresDatabases, tmp_path: Path) -> None:
+    async with place(tmp_path, postgres.fresh()) as here, running(here.settings) as first:
+        web = here.settings.web.model_copy(update={"port": free_port()})
+        async with running(here.settings.model_copy(update={"web": web})) as second:
+            assert await here.travel(86400) == 200
+            await eventually(lambda: abs(second.clock.offset - first.clock.offset) < timedelta(seconds=1))
+            assert second.clock.offset > timedelta(hours=23)

@@ -584,22 +584,24 @@ async def test_a_task_that_comes_while_its_prompt_is_sent_gets_a_prompt_of_its_o
 
 
 async def test_a_delivered_card_is_known_to_be(databases: Databases) -> None:
-    async with rig(prepared(databases), finish_delay=0.1) as bot:
+    async with rig(prepared(databases)) as bot:
         phone = bot.phone("duty")
         number = await bot.push(phone, OutboxKind.PROMPT, "有事")
         await bot.sender.drain()
         assert bot.row(number).state == OutboxState.ACCEPTED
-        await eventually(lambda: bot.row(number).state == OutboxState.DELIVERED)
+        await bot.told_of_deliveries()
+        assert bot.row(number).state == OutboxState.DELIVERED
 
 
 async def test_whoever_blocks_our_cards_is_unreachable_and_the_alarm_climbs(databases: Databases) -> None:
-    async with rig(prepared(databases), finish_delay=0.1) as bot:
+    async with rig(prepared(databases)) as bot:
         duty, second = bot.phone("duty"), bot.phone("second")
         duty.user.blocks_templates = True
         await alarm(bot)
         await bot.worker.run_all()
         assert second.screen == []
-        await eventually(lambda: OutboxState.REFUSED in bot.states())
+        await bot.told_of_deliveries()
+        assert OutboxState.REFUSED in bot.states()
         assert contact_of(bot, duty).unreachable_since is not None
         await bot.worker.run_all()
         assert [item.source for item in second.screen] == ["template"]

@@ -18,6 +18,7 @@ from sqlalchemy import Engine, func, select
 from bot.simulator import Simulator, SimulatorSettings, TemplateSpec
 from bot.simulator.state import ScreenItem
 from storage import sealing
+from storage.areas import Area
 from storage.database import connect
 from storage.inbox import Inbox
 from storage.migrate import upgrade
@@ -56,6 +57,8 @@ class Town:
     """Reads beside the bot without ever holding the write lock."""
     world: World
     """The same database, for what tests put there before the bot runs."""
+    areas: dict[str, Area]
+    """`county`, `township`, `village`."""
     environ: dict[str, str] = field(default_factory=dict)
     """Settings of the bot besides its file."""
     processes: list[asyncio.subprocess.Process] = field(default_factory=list)
@@ -189,6 +192,7 @@ async def town(url: str, folder: Path, *, retries: int = 60, retry_pause: float 
     world.person("officer", Role.VILLAGE_CHILD_OFFICER, village)
     world.duty(township, duty, second)
     world.duty(county, boss, duty)
+    areas = {"county": county, "township": township, "village": village}
     port = free_port()
     settings = SimulatorSettings(
         app_id=APP_ID, app_secret=SECRET, token=TOKEN, encoding_aes_key=AES_KEY, mode="safe",
@@ -199,7 +203,7 @@ async def town(url: str, folder: Path, *, retries: int = 60, retry_pause: float 
         for name in ("county", "duty", "second", "officer"):
             platform.add_phone(name, f"o-{name}")
         _write_config(folder / "config.toml", url, keys, port, platform.origin)
-        running = Town(platform, url, folder, port, http, engine, connect(url, read_only=True), world)
+        running = Town(platform, url, folder, port, http, engine, connect(url, read_only=True), world, areas)
         try:
             yield running
         finally:

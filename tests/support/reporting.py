@@ -11,6 +11,7 @@ from handlers.turn import Turn
 from storage import tasks
 from storage.cases import Case
 from storage.contacts import Contact
+from storage.inbox import Inbox
 from storage.people import Person
 from storage.reports import Entry, Report
 from storage.tasks import LIVE, Task
@@ -56,6 +57,13 @@ class Town(County):
     def task(self, kind: str) -> Task:
         [task] = self.tasks(kind)
         return task
+
+    def all_tasks(self) -> list[Task]:
+        return self.turn(lambda turn: list(turn.session.scalars(select(Task))))
+
+    def states(self) -> set[str]:
+        """Where the turns of all messages stand."""
+        return self.turn(lambda turn: set(turn.session.scalars(select(Inbox.state))))
 
     def case(self) -> Case:
         return self.turn(lambda turn: turn.session.scalars(select(Case)).one())
