@@ -33,7 +33,7 @@ from bot.worker import Worker
 from handlers import digest, routes
 from handlers.policy import Policy
 from handlers.turn import Turn
-from storage import county, media, outbox, sealing
+from storage import county, inbox, media, outbox, sealing
 from storage.database import is_sqlite
 from storage.migrate import is_current
 
@@ -42,7 +42,7 @@ log = structlog.get_logger()
 TOKEN_PATIENCE = 3.0
 """Seconds that `/readyz` waits for the platform."""
 
-CLOCK_EVERY, TAGS_EVERY, KEYS_EVERY, KEEP_HOUSE_EVERY = 1, 10, 60, 300
+CLOCK_EVERY, TAGS_EVERY, GAUGES_EVERY, KEYS_EVERY, KEEP_HOUSE_EVERY = 1, 10, 15, 60, 300
 """Seconds."""
 
 
@@ -77,6 +77,7 @@ async def running(settings: Settings) -> AsyncIterator[Bot]:
         await _keep_house(database, clock, policy)
         worker.every(KEYS_EVERY, _reread_keys)
         worker.every(TAGS_EVERY, Tagger(database, wechat).drain)
+        worker.every(GAUGES_EVERY, partial(_read_gauges, database, clock))
         worker.every(KEEP_HOUSE_EVERY, partial(_keep_house, database, clock, policy))
         webhook = Webhook(Codec(settings.wechat), database, clock, policy, worker.wake)
         stack.push_async_callback(webhook.close)
@@ -119,6 +120,14 @@ async def _reread_keys() -> None:
 async def _share_clock(database: Database, clock: Clock) -> None:
     """Another process may have moved it."""
     await database.read(clock.load)
+
+
+async def _read_gauges(database: Database, clock: Clock) -> None:
+    """What waits and since when, for the monitor."""
+    waiting, oldest = await database.read(outbox.backlog)
+    metrics.outbox_waiting.set(waiting)
+    metrics.outbox_oldest_seconds.set((clock.now() - oldest).total_seconds() if oldest else 0)
+    metrics.parked.set(await database.read(inbox.parked))
 
 
 async def _keep_house(database: Database, clock: Clock, policy: Policy) -> None:

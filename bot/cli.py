@@ -14,25 +14,33 @@ from bot import logs
 from bot.clock import Clock
 from bot.settings import Settings, SettingsError, load
 from handlers import routes
-from handlers.turn import Turn
+from handlers.turn import Refused, Turn
 from storage import audit, county, sealing
 from storage.database import connect
 from storage.migrate import is_current
 
 T = TypeVar("T")
 WRONG_USE = 2
+_REFUSALS = {
+    "common/not_set_up": "There is no county in the database yet: the first list must be imported for real, not dry.",
+    "common/not_yours": "There is no such thing, or it is not this command's to change.",
+}
+"""What a chat user reads in Chinese, in an operator's words."""
 
 
 class Tongban(click.Group):
-    """Turns a settings error into one sentence and exit code 2."""
+    """Turns wrong settings, a wrong key or a refusal into one sentence and exit code 2."""
 
     def invoke(self, context: click.Context) -> Any:  # noqa: ANN401 - click's own signature
         """Run the command."""
         try:
             return super().invoke(context)
-        except SettingsError as error:
-            click.echo(f"tongban: {error}", err=True)
-            context.exit(WRONG_USE)
+        except (SettingsError, sealing.SealError) as error:
+            sentence = str(error)
+        except Refused as refusal:
+            sentence = _REFUSALS.get(refusal.name, f"This is refused: {refusal.name}.")
+        click.echo(f"tongban: {sentence}", err=True)
+        return context.exit(WRONG_USE)
 
 
 def settings_of(context: click.Context) -> Settings:

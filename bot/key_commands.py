@@ -20,7 +20,10 @@ def keys() -> None:
 def new(context: click.Context) -> None:
     """Make the key file, or add a key that seals from now on (then run `keys rotate`)."""
     settings = settings_of(context)
-    number = sealing.append_new_key(settings.keys.file, datetime.now(UTC))
+    try:
+        number = sealing.append_new_key(settings.keys.file, datetime.now(UTC))
+    except OSError as error:
+        raise SettingsError(f"The key file {settings.keys.file} cannot be written: {error.strerror}.") from error
     click.echo(f"Key {number} is in {settings.keys.file}. Keep a copy apart from the backups.")
 
 

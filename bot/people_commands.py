@@ -59,7 +59,8 @@ def invite(context: click.Context, who: str | None, *, everybody: bool, qr: bool
         async with aiohttp.ClientSession() as http:
             wechat = WeChat(settings.wechat, http)
             for one in invited:
-                picture = await wechat.create_qr(f"{binding.SCENE}{one.code}", seconds) if qr else ""
+                ticket = await wechat.create_qr(f"{binding.SCENE}{one.code}", seconds) if qr else ""
+                picture = wechat.qr_picture_url(ticket) if ticket else ""
                 click.echo("\t".join(filter(None, (one.place, one.name, one.code, picture))))
 
     run_until_stopped(show())

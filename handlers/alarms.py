@@ -180,7 +180,9 @@ def tell_holder_of_more(turn: Turn, report: Report) -> None:
 def person_lost(turn: Turn, person_id: int) -> None:
     """Somebody cannot be reached: alarms of which nobody reachable was told climb at once."""
     for task in tasks.told_and_open(turn.session, person_id):
-        reachable = {one for one in tasks.told(turn.session, task.id) if people.reachable(turn.session, one) is not None}
+        reachable = {
+            one for one in tasks.told(turn.session, task.id) if people.reachable(turn.session, one) is not None
+        }
         if task.urgency == RED and task.rung < who.RUNGS:  # the county was told besides, it is not its turn yet
             reachable -= set(who.rung(turn, task.area_id, who.RUNGS - 1))
         if task.kind in CLIMBING and not reachable:

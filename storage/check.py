@@ -19,7 +19,7 @@ from storage.reports import Report, ReportStage
 from storage.tasks import LIVE, Task, TaskState
 
 WAKES_NOBODY = ("greeting", "advert", "question")
-REPORT_TASKS = ("alarm", "listen", "draft_report", "benefit", "unread_message")
+REPORT_TASKS = ("alarm", "listen", "draft_report", "read_report", "benefit", "unread_message")
 SEEN_FOR = timedelta(days=7)
 """How long a message without a known outcome is worth looking at."""
 _NOT_TAKEN = (ReportStage.DRAFT, ReportStage.FILED)

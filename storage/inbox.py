@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, ForeignKey, SmallInteger, String, bindparam, select, update
+from sqlalchemy import Connection, ForeignKey, SmallInteger, String, bindparam, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -144,3 +144,11 @@ def forget_openid(connection: Connection, contact_id: int, openid: str) -> None:
             name: value.replace(openid, "") if isinstance(value, str) else value for name, value in row.message.items()
         }
         connection.execute(_FORGET, {"b_id": row.id, "message": kept})
+
+
+_PARKED = select(func.count()).where(_I.c.state == InboxState.PARKED)
+
+
+def parked(connection: Connection) -> int:
+    """How many messages an operator must look at."""
+    return int(connection.execute(_PARKED).scalar_one())

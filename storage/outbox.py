@@ -19,6 +19,7 @@ from sqlalchemy import (
     String,
     and_,
     bindparam,
+    func,
     insert,
     or_,
     select,
@@ -305,3 +306,12 @@ _RELEASE = (
 def release(connection: Connection, now: datetime) -> None:
     """The only process starts: whatever is under way belongs to one that died, and need not wait for its lease."""
     connection.execute(_RELEASE, {"now": now})
+
+
+_BACKLOG = select(func.count(), func.min(_O.c.created_at)).where(_O.c.state == OutboxState.QUEUED)
+
+
+def backlog(connection: Connection) -> tuple[int, datetime | None]:
+    """How many messages wait to be sent, and since when the oldest one does."""
+    waiting, oldest = connection.execute(_BACKLOG).one()
+    return int(waiting), oldest

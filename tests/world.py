@@ -79,7 +79,7 @@ def Inbound_of(openid: str, text: str | None, now: datetime, **fields: Any) -> I
     } | fields  # fmt: skip
     if values["kind"] == "event":
         values["msg_id"] = None
-        values["job_id"] = str(number)
+        values.setdefault("job_id", str(number))
     return Inbound(**values)
 
 

@@ -136,10 +136,10 @@ async def test_the_rest_of_a_long_reply_follows_in_order(bot: Rig, *, trouble: b
     handed = reply.outbox_id
     await bot.turn(lambda turn: outbox.mark_handed(turn.connection, [handed], turn.now))
     if trouble:
-        bot.fault("message/custom/send", errcode=-1)
-    await bot.sender.drain()
-    await bot.pass_(minutes=1)
-    await bot.sender.drain()
+        bot.fault("message/custom/send", errcode=-1, times=3)  # the third wait is longer than any lease
+    for _ in range(5):
+        await bot.sender.drain()
+        await bot.pass_(seconds=41)
     assert "\n\n".join([reply.text, *bot.texts(phone)[1:]]) == long
 
 

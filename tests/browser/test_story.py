@@ -18,7 +18,7 @@ from playwright.async_api import FrameLocator, Locator, Page, expect
 from tests.support.waiting import eventually, free_port
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-PATIENCE = 30_000
+PATIENCE = 90_000
 """Milliseconds for anything to appear."""
 
 

@@ -16,9 +16,11 @@ from tests.world import World
 
 __all__ = ["town"]
 WORDS = [
-    "1", "2", "9", "是", "没有", "跳过", "上一步", "重新开始", "取消", "报告", "进度", "帮助", "我接了", "同一个", "补充",
-    "会不会知道是我", "他爸打的", "13812345678", "在学校", DANGER, BEATEN, "A3702602", "", "😂", "全部正常", "步骤", "更多",
+    "1", "2", "9", "是", "没有", "跳过", "上一步", "重新开始", "取消", "报告", "进度", "帮助", "我接了", "同一个",
+    "补充", "会不会知道是我", "他爸打的", "13812345678", "在学校", DANGER, BEATEN, "A3702602", "", "😂", "全部正常",
+    "步骤", "更多",
 ]  # fmt: skip
+VAGUE = ["嗯嗯不晓得咋说", "他家就在那边", "1", "跳过", "他妈也打", "[图]"]
 MEDIA = [
     {"kind": "image", "media_id": "m"},
     {"kind": "voice", "media_id": "v"},
@@ -30,12 +32,12 @@ MEDIA = [
 ]
 STEP = st.tuples(
     st.one_of(st.sampled_from(WORDS).map(lambda text: {"kind": "text", "text": text}), st.sampled_from(MEDIA)),
-    st.sampled_from([0, 3, 30, 700, 4000, 90000]),
+    st.sampled_from([0, 3, 30, 700, 4000, 50000]),
 )
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(who=st.sampled_from(["李婶", "周老师", "赵值班", "陈主任"]), steps=st.lists(STEP, min_size=1, max_size=14))
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(who=st.sampled_from(["李婶", "周老师", "赵值班", "陈主任"]), steps=st.lists(STEP, min_size=1, max_size=8))
 def test_no_sequence_of_messages_breaks_a_turn(
     sqlite_databases: SqliteDatabases, who: str, steps: list[tuple[dict[str, object], int]]
 ) -> None:
@@ -50,8 +52,12 @@ def test_no_sequence_of_messages_breaks_a_turn(
     world.close()
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.sampled_from(["嗯嗯不晓得咋说", "他家就在那边", "1", "跳过", "他妈也打", "[图]"]), min_size=8, max_size=25))
+@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(
+        st.sampled_from(["嗯嗯不晓得咋说", "他家就在那边", "1", "跳过", "他妈也打", "[图]"]), min_size=8, max_size=16
+    )
+)
 def test_without_going_back_no_question_is_put_a_third_time(sqlite_databases: SqliteDatabases, said: list[str]) -> None:
     world = World.on(sqlite_databases.copy(make_tables))
     phone = Town(world).phone("李婶")
@@ -118,7 +124,6 @@ def test_a_digit_may_be_written_in_any_way(town: Town, digit: str) -> None:
 def test_an_option_may_be_said_in_its_words(town: Town) -> None:
     phone = town.phone("周老师")
     phone.says(BEATEN)
-    assert phone.says("正有危险").startswith(("先打 110", "")) is True
     assert phone.says("是，正有危险").startswith("先打 110")
 
 

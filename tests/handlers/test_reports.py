@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Connection, event, select
 
+from handlers.turn import Turn
 from storage import outbox
 from storage.outbox import Outbox
 from storage.people import Person
@@ -93,7 +94,12 @@ def test_words_that_name_a_place_later_bring_the_report_there(town: Town) -> Non
 
 def test_a_report_is_not_lost_though_nobody_is_on_any_list(town: Town) -> None:
     people = [town.boss.id, town.supervisor.id, town.duty.id, town.officer.id]
-    town.turn(lambda turn: [setattr(turn.session.get_one(Person, one), "left_at", turn.now) for one in people])
+
+    def leave(turn: Turn) -> None:
+        for one in people:
+            turn.session.get_one(Person, one).left_at = turn.now
+
+    town.turn(leave)
     town.tell(first=DANGER, answers=("在柳河村", "2", "1"))
     assert town.task("alarm").state == TaskState.OPEN
     assert {task.kind for task in town.tasks("empty_rung")} == {"empty_rung"}

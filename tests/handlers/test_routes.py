@@ -18,7 +18,7 @@ def test_a_villager_learns_nothing_from_staff_words(town: Town, words: str) -> N
     town.tell("周老师")
     reply = town.phone("李婶").says(words)
     assert not any(name in reply for name in ("G2611", "李小明", "赵值班", "柳河村"))
-    assert len(town.reports()) == 1
+    assert town.tasks("alarm")[0].person_id is None
 
 
 def test_template_reports_settle_the_message_and_a_refusal_makes_the_alarm_climb(town: Town) -> None:
@@ -31,7 +31,6 @@ def test_template_reports_settle_the_message_and_a_refusal_makes_the_alarm_climb
             update(Outbox.__table__).where(Outbox.__table__.c.id == alarm.id).values(job_id="j1", state="accepted")
         )
     )
-    town.phone("o").openid = "o-赵值班"
     town.phone(town.duty).says(
         None, kind="event", event="templatesendjobfinish", job_id="j1", status="failed:user block"
     )

@@ -13,7 +13,7 @@ People's lines are played, the bot's lines are what is compared. Links read as �
 
 import re
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -128,14 +128,14 @@ def _act(county: County, line: str) -> None:
 def _done(phone: Phone, what: str) -> None:
     """[照片] [语音] [位置 哪里] [表情] [关注] [取消关注] [菜单 report] [点 reports.danger 1]."""
     kind, _, rest = what.partition(" ")
-    fields: dict[str, Any] = {
+    sent: dict[str, dict[str, Any]] = {
         "照片": {"kind": "image", "media_id": "m1"},
         "语音": {"kind": "voice", "media_id": "m2", "format": "amr"},
         "位置": {"kind": "location", "latitude": 27.1, "longitude": 109.2, "label": rest},
         "表情": {"kind": "unsupported"},
-    }.get(kind, {})
-    if fields:
-        phone.says(None, **fields)
+    }
+    if kind in sent:
+        phone.says(None, **sent[kind])
     elif kind in _EVENTS:
         phone.event(_EVENTS[kind])
     elif kind == "菜单":
