@@ -4,11 +4,13 @@ import asyncio
 import getpass
 import os
 import signal
+import time
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any, TypeVar
 
 import click
+from sqlalchemy import Engine
 
 from bot import logs
 from bot.clock import Clock
@@ -21,6 +23,8 @@ from storage.migrate import is_current
 
 T = TypeVar("T")
 WRONG_USE = 2
+PAUSE = 0.12
+"""Seconds."""
 _REFUSALS = {
     "common/not_set_up": "There is no county in the database yet: the first list must be imported for real, not dry.",
     "common/not_yours": "There is no such thing, or it is not this command's to change.",
@@ -77,11 +81,18 @@ def in_turns(settings: Settings, acts: Callable[[Callable[[Callable[[Turn], T]],
                 turn = Turn(connection, clock.now(), policy, kinds=routes.TASKS)
                 result = act(turn)
                 turn.settle()
-                return result
+            let_others_write(engine)
+            return result
 
         return acts(run)
     finally:
         engine.dispose()
+
+
+def let_others_write(engine: Engine) -> None:
+    """Between two batches: SQLite's waiting writers ask only every tenth of a second, and a bot may be running."""
+    if engine.dialect.name == "sqlite":
+        time.sleep(PAUSE)
 
 
 def in_turn(settings: Settings, act: Callable[[Turn], T], act_name: str) -> T:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import click
 
-from bot.cli import in_turn, settings_of, use_keys
+from bot.cli import in_turn, let_others_write, settings_of, use_keys
 from bot.settings import SettingsError
 from storage import rotation, sealing
 from storage.database import connect
@@ -49,7 +49,10 @@ def rotate(context: click.Context) -> None:
     in_turn(settings, lambda _turn: None, "keys rotate")
     engine = connect(settings.database.url)
     try:
-        total = sum(rotation.rotate(engine))
+        total = 0
+        for count in rotation.rotate(engine):
+            total += count
+            let_others_write(engine)
     finally:
         engine.dispose()
     click.echo(f"Sealed {total} values anew. Old keys but the first may go once no backup needs them.")

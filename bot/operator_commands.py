@@ -2,12 +2,13 @@
 
 import json
 import sys
+from collections.abc import Callable
 
 import aiohttp
 import click
 
 from bot import turns
-from bot.cli import in_turn, run_until_stopped, settings_of
+from bot.cli import in_turn, in_turns, run_until_stopped, settings_of
 from bot.menus import push_menus
 from bot.wechat import WeChat
 from handlers import check as checks
@@ -35,11 +36,15 @@ def check(context: click.Context) -> None:
 def replay(context: click.Context, number: int | None) -> None:
     """Run the turns of parked messages again: one by its number, or all."""
 
-    def act(turn: Turn) -> int:
-        inbox.unpark(turn.connection, number, turn.now)
-        return turns.run_kept(turn.connection, turn.now, turn.policy, limit=1000)
+    def all_of_them(run: Callable[[Callable[[Turn], int]], int]) -> int:
+        run(lambda turn: inbox.unpark(turn.connection, number, turn.now))
+        ran = total = run(lambda turn: turns.run_kept(turn.connection, turn.now, turn.policy))
+        while ran:
+            ran = run(lambda turn: turns.run_kept(turn.connection, turn.now, turn.policy))
+            total += ran
+        return total
 
-    click.echo(f"Ran {in_turn(settings_of(context), act, 'replay')} messages again.")
+    click.echo(f"Ran {in_turns(settings_of(context), all_of_them, 'replay')} messages again.")
 
 
 @click.command("understand")

@@ -6,6 +6,7 @@ from collections.abc import Awaitable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
+import psycopg
 from sqlalchemy.exc import DBAPIError
 
 from bot.lanes import Job, Lane, Lanes, T, Unavailable, Work, read_with, tell
@@ -13,7 +14,7 @@ from storage.database import connect
 
 
 class PostgresDatabase:
-    """A few threads, one commit a turn; a person's turns keep to one thread, due work has a thread of its own."""
+    """A few threads, one commit a turn; a person's turns keep to one; raw, alarms and due work have their own."""
 
     CHAT_THREADS = 4
     TRIES = 5
@@ -22,7 +23,9 @@ class PostgresDatabase:
     def __init__(self, url: str) -> None:
         self._engine = connect(url)
         self._pool = ThreadPoolExecutor(4, thread_name_prefix="read")
-        self._lanes = [Lanes(group=1) for _ in range(self.CHAT_THREADS + 1)]
+        self._own = {lane: Lanes(group=1) for lane in (Lane.RAW, Lane.ALARM, Lane.DUE)}
+        self._chat = [Lanes(group=1) for _ in range(self.CHAT_THREADS)]
+        self._lanes = [*self._own.values(), *self._chat]
         self._threads = [
             threading.Thread(target=self._work, args=(lanes,), name=f"database-{number}", daemon=True)
             for number, lanes in enumerate(self._lanes)
@@ -33,7 +36,7 @@ class PostgresDatabase:
     def run(self, work: Work[T], lane: Lane = Lane.CHAT, key: int = 0) -> Awaitable[T]:
         """Run `work` on the thread of its key."""
         job = Job.of(work)
-        lanes = self._lanes[-1] if lane >= Lane.DUE else self._lanes[key % self.CHAT_THREADS]
+        lanes = self._chat[key % self.CHAT_THREADS] if lane == Lane.CHAT else self._own[min(lane, Lane.DUE)]
         lanes.put(lane, job)
         return job.future
 
@@ -54,7 +57,7 @@ class PostgresDatabase:
         while jobs := lanes.take():
             for job in jobs:
                 self._run(job)
-            tell(jobs)
+                tell([job])
 
     def _run(self, job: Job) -> None:
         for attempt in range(1, self.TRIES + 1):
@@ -81,4 +84,4 @@ def worth_again(error: DBAPIError) -> bool:
 
 def _is_cut(error: DBAPIError) -> bool:
     """Psycopg gives no state when the connection is gone."""
-    return type(error.orig).__module__.startswith("psycopg") and getattr(error.orig, "sqlstate", None) is None
+    return isinstance(error.orig, psycopg.OperationalError) and error.orig.sqlstate is None

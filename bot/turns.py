@@ -7,10 +7,12 @@ from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from time import monotonic
+from typing import Any
 from zlib import crc32
 
 import structlog
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from bot import faults, metrics
@@ -24,7 +26,6 @@ from handlers.turn import PASSIVE_PATIENCE, RECEIPT_KEPT, Refused, Turn
 from messages import render
 from storage import contacts, inbox, outbox, tasks
 from storage.contacts import Talk
-from storage.database import is_sqlite
 from storage.inbox import InboxState
 from storage.lifecycle import NotAllowed
 from storage.outbox import OutboxKind, OutboxState
@@ -43,7 +44,8 @@ SHORT_WINDOW, SHORT_MESSAGES = timedelta(minutes=1), 3
 _SHORT_EVENTS = frozenset({"click", "scan", "subscribe", "scancode_push", "scancode_waitmsg"})
 _NOT_THE_PERSON = frozenset({"templatesendjobfinish", "unsubscribe"})
 """Events that do not say that somebody reads us again."""
-_LOCK = text("SELECT pg_advisory_xact_lock(:key)")
+LONGEST_BATCH = 0.03
+"""Seconds after which due work lets chat go first (design 3: no other write transaction over 50 ms)."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ def take(connection: Connection, inbound: Inbound, arrived_at: datetime, now: da
     talk = _talk(connection, inbound, now)
     key = inbox.key_of(inbound.identity)
     inbox_id = inbox.claim(connection, key, talk.contact_id, arrived_at, inbound.as_json())
+    late = inbox_id is None
     if inbox_id is None:
         known = inbox.find(connection, key)
         if known is None or known[1] != InboxState.WAITING:
@@ -77,7 +80,8 @@ def take(connection: Connection, inbound: Inbound, arrived_at: datetime, now: da
         inbox_id = known[0]
         inbox.settle(connection, inbox_id, InboxState.DONE, attempts=0)
     message = Message.from_json(inbound.as_json(), arrived_at)
-    return _run(connection, inbox_id, talk, message, now, policy, attempts=0)
+    reply = _run(connection, inbox_id, talk, message, now, policy, attempts=0, passive=not late)
+    return Reply(queued=True) if late else reply  # the platform has its `success`: the words go by the outbox
 
 
 def keep_raw(
@@ -87,10 +91,13 @@ def keep_raw(
     now: datetime,
     patience: timedelta = RAW_PATIENCE,
 ) -> None:
-    """Keep only the message, so that `success` may be answered though its turn is late."""
-    talk = _talk(connection, inbound, now)
+    """Keep only the message, so that `success` may be answered though its turn is late or failed.
+
+    It reads no conversation and waits for no turn, so that nothing that is wrong there can stop it.
+    """
+    contact_id = contacts.id_of(connection, inbound.openid, now)
     inbox.claim(
-        connection, inbox.key_of(inbound.identity), talk.contact_id, arrived_at, inbound.as_json(),
+        connection, inbox.key_of(inbound.identity), contact_id, arrived_at, inbound.as_json(),
         InboxState.WAITING, now + patience,
     )  # fmt: skip
 
@@ -98,15 +105,40 @@ def keep_raw(
 def run_kept(connection: Connection, now: datetime, policy: Policy, limit: int = 20) -> int:
     """Run the turns of messages that were kept raw or failed before; how many."""
     rows = inbox.due(connection, now, limit)
+    began = monotonic()
+    done = 0
     for row in rows:
-        talk = contacts.talk_with(connection, row.contact_id, now)
-        if talk is None:  # unfollowed meanwhile: the words stay, there is nobody to answer
-            inbox.settle(connection, row.id, InboxState.PARKED, attempts=row.attempts, error="contact erased")
-            continue
-        inbox.settle(connection, row.id, InboxState.DONE, attempts=row.attempts)
-        message = Message.from_json(row.message, row.received_at)
+        connection.exec_driver_sql("SAVEPOINT kept")
+        try:
+            done += _run_kept(connection, row, now, policy)
+        except Exception as error:
+            if isinstance(error, DBAPIError) and worth_again(error):
+                raise
+            connection.exec_driver_sql("ROLLBACK TO kept")
+            _keep_failed(Turn(connection, now, policy), row.id, row.attempts + 1, place(error))
+            done += 1
+        connection.exec_driver_sql("RELEASE kept")
+        if monotonic() - began > LONGEST_BATCH:
+            break
+    return done
+
+
+def _run_kept(connection: Connection, row: Any, now: datetime, policy: Policy) -> int:  # noqa: ANN401 - a row
+    """Run one kept message; 0 when another turn of this person runs just now, and the next round has to."""
+    talk = contacts.free_talk_with(connection, row.contact_id, now)
+    message = Message.from_json(inbox.message_of(connection, row.id), row.received_at)
+    if talk is None and contacts.talk_with(connection, row.contact_id, now) is not None:
+        return 0
+    inbox.settle(connection, row.id, InboxState.DONE, attempts=row.attempts)
+    if talk is not None:
         _run(connection, row.id, talk, message, now, policy, attempts=row.attempts, passive=False)
-    return len(rows)
+    elif message.kind != "event":  # unfollowed meanwhile: there is nobody to answer, but the words need a reader
+        inbox.settle(connection, row.id, InboxState.PARKED, attempts=row.attempts, error="contact erased")
+        turn = Turn(connection, now, policy)
+        error = _guarded(turn, lambda: routes.unread_message(turn, row.id, parked=True))
+        if error is not None:
+            log.error("failed_message_not_listed", inbox=row.id, error=error)
+    return 1
 
 
 def run_due(connection: Connection, now: datetime, policy: Policy, limit: int = 20) -> int:
@@ -114,7 +146,12 @@ def run_due(connection: Connection, now: datetime, policy: Policy, limit: int = 
     rows = tasks.due(connection, now, limit)
     if rows:
         faults.reach("due_claimed")
+    began = monotonic()
+    done = 0
     for row in rows:
+        if done and monotonic() - began > LONGEST_BATCH:
+            break
+        done += 1
         turn = Turn(connection, now, policy)
         tasks.look_again(connection, row.id, None)
         error = _guarded(turn, lambda row=row, turn=turn: _look(turn, row.id))  # type: ignore[misc]
@@ -124,9 +161,17 @@ def run_due(connection: Connection, now: datetime, policy: Policy, limit: int = 
             waits = policy.retry_minutes
             again = now + timedelta(minutes=waits[row.failures]) if row.failures < len(waits) else None
             tasks.failed(connection, row.id, again, error)
+            if not row.failures:
+                _after_failure(Turn(connection, now, policy), row)
     if rows:
         faults.reach("due_before_commit")
-    return len(rows)
+    return done
+
+
+def _after_failure(turn: Turn, row: Any) -> None:  # noqa: ANN401 - a row
+    error = _guarded(turn, lambda: routes.due_failed(turn, row.kind, row.subject_id))
+    if error is not None:
+        log.error("failed_due_not_listed", task=row.id, error=error)
 
 
 def _look(turn: Turn, task_id: int) -> None:
@@ -139,8 +184,6 @@ def _look(turn: Turn, task_id: int) -> None:
 
 
 def _talk(connection: Connection, inbound: Inbound, now: datetime) -> Talk:
-    if not is_sqlite(connection):
-        connection.execute(_LOCK, {"key": person_key(inbound.openid)})
     return contacts.hear(connection, inbound.openid, now, is_there=inbound.event not in _NOT_THE_PERSON)
 
 
@@ -219,9 +262,11 @@ def _keep_words(turn: Turn, inbox_id: int, *, passive: bool) -> Reply:
     if not turn.said or turn.talk is None:
         return Reply(queued=True)
     pieces = cut("\n\n".join(turn.said))
+    if not pieces:
+        return Reply(queued=True)
     erase_at = turn.now + RECEIPT_KEPT if turn.holds_receipt else None
     first = outbox.add(
-        turn.connection, contact_id=turn.talk.contact_id, inbox_id=inbox_id, kind=OutboxKind.REPLY,
+        turn.connection, contact_id=turn.talk.contact_id, inbox_id=inbox_id if passive else None, kind=OutboxKind.REPLY,
         state=OutboxState.PASSIVE if passive else OutboxState.QUEUED, content={"text": pieces[0]}, now=turn.now,
         next_at=turn.now + PASSIVE_PATIENCE if passive else turn.now, erase_at=erase_at,
     )  # fmt: skip

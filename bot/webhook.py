@@ -5,7 +5,8 @@ is not durable after `LAST_MOMENT`, the connection is closed without an answer a
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -46,6 +47,7 @@ class Webhook:
     ) -> None:
         self._turn_patience, self._last_moment = patience
         self._codec, self._database, self._clock, self._policy, self._wake = codec, database, clock, policy, wake
+        self._unanswered: dict[str, tuple[int, datetime]] = {}
         self._running: dict[str, Awaitable[Reply]] = {}
         self._handed: list[int] = []
         self._marking: asyncio.Task[None] | None = None
@@ -73,8 +75,9 @@ class Webhook:
             return Response(status=inbound.status, text=inbound.reason)
         metrics.received.inc()
         faults.reach("push_received")
-        turn = self._turn(inbound, arrived_at)
-        reply = await self._in_time(turn, inbound, arrived, arrived_at)
+        with self._seen_since(inbound.openid, arrived_at) as seen_at:
+            turn = self._turn(inbound, arrived_at, seen_at)
+            reply = await self._in_time(turn, inbound, arrived, arrived_at)
         if reply is None:
             metrics.unanswered.inc()
             log.error("closed_without_answer")
@@ -84,11 +87,25 @@ class Webhook:
         faults.reach("turn_after_commit_before_answer")
         return await self._answer(request, inbound, reply, arrived)
 
-    def _turn(self, inbound: Inbound, arrived_at: datetime) -> "asyncio.Future[Reply]":
+    @contextmanager
+    def _seen_since(self, openid: str, arrived_at: datetime) -> Iterator[datetime]:
+        """Since when nothing we say is on this person's screen: when their oldest unanswered message arrived."""
+        count, first = self._unanswered.get(openid, (0, arrived_at))
+        self._unanswered[openid] = (count + 1, first)
+        try:
+            yield first
+        finally:
+            count, first = self._unanswered[openid]
+            if count > 1:
+                self._unanswered[openid] = (count - 1, first)
+            else:
+                del self._unanswered[openid]
+
+    def _turn(self, inbound: Inbound, arrived_at: datetime, seen_at: datetime) -> "asyncio.Future[Reply]":
         """The turn of this message; a repeat that arrives meanwhile waits for the one that is running."""
         running = self._running.get(inbound.identity)
         if running is None:
-            work = partial(turns.take, inbound=inbound, arrived_at=arrived_at, now=arrived_at, policy=self._policy)
+            work = partial(turns.take, inbound=inbound, arrived_at=seen_at, now=arrived_at, policy=self._policy)
             running = asyncio.ensure_future(self._database.run(work, Lane.CHAT, turns.person_key(inbound.openid)))
             self._running[inbound.identity] = running
             running.add_done_callback(lambda _done: self._running.pop(inbound.identity, None))
@@ -100,22 +117,24 @@ class Webhook:
         """The turn's reply, an empty one once the raw message is durable, or None when nothing is."""
         loop = asyncio.get_running_loop()
         await asyncio.wait([turn], timeout=arrived + self._turn_patience - loop.time())
-        if turn.done():
-            return _reply_of(turn)
+        if _succeeded(turn):
+            return turn.result()
         raw = asyncio.ensure_future(
             self._database.run(
                 partial(turns.keep_raw, inbound=inbound, arrived_at=arrived_at, now=self._clock.now()),
                 Lane.RAW, turns.person_key(inbound.openid),
             )
         )  # fmt: skip
-        both: list[asyncio.Future[Any]] = [turn, raw]
-        await asyncio.wait(both, timeout=arrived + self._last_moment - loop.time(), return_when=asyncio.FIRST_COMPLETED)
-        if turn.done():
-            return _reply_of(turn)
-        if raw.done() and not raw.exception():
-            metrics.late.inc()
-            faults.reach("raw_kept")
-            return Reply()
+        last = arrived + self._last_moment
+        waiting: set[asyncio.Future[Any]] = {one for one in (turn, raw) if not one.done()}
+        while waiting and loop.time() < last:
+            _, waiting = await asyncio.wait(waiting, timeout=last - loop.time(), return_when=asyncio.FIRST_COMPLETED)
+            if _succeeded(turn):
+                return turn.result()
+            if _succeeded(raw):
+                metrics.late.inc()
+                faults.reach("raw_kept")
+                return Reply()
         return None
 
     async def _answer(self, request: Request, inbound: Inbound, reply: Reply, arrived: float) -> StreamResponse:
@@ -154,9 +173,11 @@ class Webhook:
             await self._marking
 
 
-def _reply_of(turn: "asyncio.Future[Reply]") -> Reply | None:
-    error = turn.exception()
-    if error is None:
-        return turn.result()
-    log.error("turn_not_durable", error=type(error).__name__)
-    return None
+def _succeeded(one: "asyncio.Future[Any]") -> bool:
+    """Whether it is done and committed; a failure is noted by its kind alone."""
+    if not one.done():
+        return False
+    error = one.exception()
+    if error is not None:
+        log.error("not_durable", error=type(error).__name__)
+    return error is None

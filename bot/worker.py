@@ -72,11 +72,12 @@ class Worker:
     def __init__(self, database: Database, sender: Sender, fetcher: Fetcher, clock: Clock, policy: Policy) -> None:
         self._database, self._clock, self._policy = database, clock, policy
         self._fetcher = fetcher
-        self.due = Loop("due", self._due)
+        self.kept = Loop("kept", partial(self._rounds, turns.run_kept))
+        self.due = Loop("due", partial(self._rounds, turns.run_due))
         self.alarms = Loop("alarms", sender.drain_alarms)
         self.send = Loop("send", sender.drain)
         self.media = Loop("media", fetcher.drain)
-        self._loops = (self.due, self.alarms, self.send, self.media)
+        self._loops = (self.kept, self.due, self.alarms, self.send, self.media)
         self._scheduler = AsyncIOScheduler(
             timezone=CHINA, job_defaults={"max_instances": 1, "coalesce": True, "misfire_grace_time": None}
         )
@@ -120,16 +121,16 @@ class Worker:
         self._ticked = monotonic()
         self.wake()
 
-    async def _due(self) -> int:
+    async def _rounds(self, run: Callable[..., int]) -> int:
+        """Run due work, one short transaction after the other, until there is none."""
         done = 0
-        for run in (turns.run_kept, turns.run_due):
-            while True:
-                now = self._clock.now()
-                count = await self._database.run(partial(run, now=now, policy=self._policy, limit=BATCH), Lane.DUE)
-                faults.reach("due_after_commit")
-                done += count
-                if count < BATCH:
-                    break
+        while True:
+            work = partial(run, now=self._clock.now(), policy=self._policy, limit=BATCH)
+            count = await self._database.run(work, Lane.DUE)
+            faults.reach("due_after_commit")
+            done += count
+            if not count:
+                break
         if done:
             for loop in (self.alarms, self.send, self.media):
                 loop.wake()

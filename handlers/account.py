@@ -22,9 +22,6 @@ AT_ONCE = timedelta(0)
 _LONGEST_BURST = 3
 """Bursts' length after which even somebody who never pauses gets an answer."""
 _DANGER = "immediate_danger"
-_WORST = (_DANGER, "urgent", "unknown", "normal")
-_KINDS = ("danger", "report", "benefit", "other", "question", "greeting", "advert")
-"""Weightiest first: an account that began with a greeting becomes a report, never the other way round."""
 _SEALED_APART = "call_back"
 """The answer that is kept with the reporter, not with the report."""
 
@@ -79,8 +76,8 @@ class Account:
         """Both accounts as one, under this report: the weightier of each."""
         codes = dict.fromkeys(filter(None, f"{newer.suggested},{self.suggested}".split(",")))
         return replace(
-            self, kind=min(self.kind, newer.kind, key=_KINDS.index),
-            urgency=min(self.urgency, newer.urgency, key=_WORST.index), suggested=",".join(list(codes)[:3]),
+            self, kind=min(self.kind, newer.kind, key=reports.KINDS.index),
+            urgency=min(self.urgency, newer.urgency, key=reports.URGENCIES.index), suggested=",".join(list(codes)[:3]),
             heard=newer.heard, told=self.told or newer.told,
         )  # fmt: skip
 
@@ -165,8 +162,8 @@ def grow(turn: Turn, account: Account, message: Message) -> Account:
     _append(turn, account.report, message)
     grown = replace(
         account,
-        kind=min(account.kind, kind, key=_KINDS.index),
-        urgency=min(account.urgency, read.urgency, key=_WORST.index),
+        kind=min(account.kind, kind, key=reports.KINDS.index),
+        urgency=min(account.urgency, read.urgency, key=reports.URGENCIES.index),
         suggested=",".join(list(codes)[:3]),
         heard=turn.now.isoformat(),
         told=account.told or _tells(message, kind),
@@ -181,13 +178,14 @@ def note(
     """Write what is known now; the silence begins anew. `follow`: when to look at what the words mean for others."""
     account.keep(turn)
     known = {key: _apart(key, value) for key, value in answers.items()} if answers is not None else None
+    silence = turn.now + timedelta(minutes=turn.policy.report_quiet_minutes)
+    at = None if follow is None else turn.now + follow
+    # The task first, as due work does: two that lock in different orders would wait for each other.
+    tasks.heard(turn.connection, account.report, quiet_at=silence, follow_at=at)
     reports.heard(
         turn.connection, account.report, turn.now, kind=account.kind, urgency=account.urgency,
         suggested=account.suggested, answers=known,
     )  # fmt: skip
-    silence = turn.now + timedelta(minutes=turn.policy.report_quiet_minutes)
-    at = None if follow is None else turn.now + follow
-    tasks.heard(turn.connection, account.report, quiet_at=silence, follow_at=at)
 
 
 def add_from_elsewhere(turn: Turn, report: Report, message: Message) -> None:
@@ -195,12 +193,13 @@ def add_from_elsewhere(turn: Turn, report: Report, message: Message) -> None:
     read = reading(message, None)
     kind = "report" if message.kind in UNREADABLE else read.kind
     _append(turn, report.id, message)
-    reports.heard(
-        turn.connection, report.id, turn.now, kind=min(report.kind, kind, key=_KINDS.index),
-        urgency=min(report.urgency, read.urgency, key=_WORST.index), suggested=report.suggested, answers=report.answers,
-    )  # fmt: skip
     silence = turn.now + timedelta(minutes=turn.policy.report_quiet_minutes)
     tasks.heard(turn.connection, report.id, quiet_at=silence, follow_at=turn.now)
+    reports.heard(
+        turn.connection, report.id, turn.now, kind=min(report.kind, kind, key=reports.KINDS.index),
+        urgency=min(report.urgency, read.urgency, key=reports.URGENCIES.index), suggested=report.suggested,
+        answers=None,
+    )  # fmt: skip
 
 
 def _apart(question: str, value: object) -> object:

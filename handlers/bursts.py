@@ -38,6 +38,13 @@ def follow(turn: Turn, task: Task) -> None:
         tasks.end(turn.connection, task.id, turn.now)
 
 
+def wake_staff(turn: Turn, report_id: int) -> None:
+    """The staff's part alone, because the whole failed: an alarm must not hang on words to the reporter."""
+    report = turn.session.get_one(Report, report_id)
+    if report.merged_into_id is None and report.case_id is None and report.stage in _OPEN:
+        _wake(turn, report)
+
+
 # The staff.
 
 

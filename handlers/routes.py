@@ -181,6 +181,12 @@ def undelivered(turn: Turn, contact_id: int, kind: str) -> None:
     alarms.list_unreachable(turn, person)
 
 
+def due_failed(turn: Turn, kind: str, subject_id: int) -> None:
+    """A due task failed for the first time; it is tried again, but what the staff must hear is not left waiting."""
+    if kind == "burst":
+        bursts.wake_staff(turn, subject_id)
+
+
 def unread_message(turn: Turn, inbox_id: int, *, parked: bool) -> None:
     """A message whose turn failed is on the duty list at once (design 3.6)."""
     alarms.open_unread(turn, inbox_id, parked=parked)

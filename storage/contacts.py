@@ -89,11 +89,13 @@ _KEPT = (
 )  # fmt: skip
 _COLUMNS = [_C.c.id, _C.c.person_id, _C.c.followed_at, _C.c.unreachable_since, *(_V.c[name] for name in _KEPT)]
 _FIND = select(*_COLUMNS).select_from(_C.outerjoin(_V)).where(_C.c.openid_index == bindparam("index"))
+# The lock is a statement of its own: one that waited would return the conversation as it was before the wait.
 # "No key": a turn of somebody else that leaves a message for this contact need not wait, so two cannot wait in a ring.
-_FIND_LOCKED = _FIND.with_for_update(of=_C, key_share=True)
+_LOCK_FOUND = select(_C.c.id).where(_C.c.openid_index == bindparam("index")).with_for_update(key_share=True)
+_LOCK = select(_C.c.id).where(_C.c.id == bindparam("id")).with_for_update(key_share=True)
+_LOCK_FREE = select(_C.c.id).where(_C.c.id == bindparam("id")).with_for_update(key_share=True, skip_locked=True)
+_ID_OF = select(_C.c.id).where(_C.c.openid_index == bindparam("index"))
 _BY_ID = select(*_COLUMNS, _C.c.openid).select_from(_C.outerjoin(_V)).where(_C.c.id == bindparam("id"))
-_BY_ID_LOCKED = _BY_ID.with_for_update(of=_C, key_share=True)
-_BY_ID_FREE = _BY_ID.with_for_update(of=_C, skip_locked=True)
 _REACHED = update(_C).where(_C.c.id == bindparam("b_id")).values(unreachable_since=None)
 
 
@@ -123,14 +125,14 @@ def hear(connection: Connection, openid: str, now: datetime, *, is_there: bool =
     `is_there`: the person did something, so that they can be reached again.
     """
     index = openid_index(openid)
-    find, new = (_FIND, _NEW_SQLITE) if is_sqlite(connection) else (_FIND_LOCKED, _NEW_POSTGRESQL)
-    row = connection.execute(find, {"index": index}).mappings().first()
+    row = _found(connection, index)
     if row is None:
-        values = {"openid": openid, "openid_index": index, "followed_at": now}
-        number: int | None = connection.execute(new, values).scalar()
+        number = _made(connection, openid, index, now)
         if number is not None:
             return Talk(number, openid, None, now)
-        row = connection.execute(find, {"index": index}).mappings().one()  # another process was quicker
+        row = _found(connection, index)  # another process was quicker
+        if row is None:
+            raise LookupError("a contact came and went")
     talk = _talk(row, openid, now)
     if talk.unreachable_since is not None and is_there:
         connection.execute(_REACHED, {"b_id": talk.contact_id})
@@ -138,9 +140,31 @@ def hear(connection: Connection, openid: str, now: datetime, *, is_there: bool =
     return talk
 
 
+def _found(connection: Connection, index: bytes) -> RowMapping | None:
+    if not is_sqlite(connection):
+        connection.execute(_LOCK_FOUND, {"index": index})
+    return connection.execute(_FIND, {"index": index}).mappings().first()
+
+
+def _made(connection: Connection, openid: str, index: bytes, now: datetime) -> int | None:
+    values = {"openid": openid, "openid_index": index, "followed_at": now}
+    number: int | None = connection.execute(_NEW_SQLITE if is_sqlite(connection) else _NEW_POSTGRESQL, values).scalar()
+    return number
+
+
+def id_of(connection: Connection, openid: str, now: datetime) -> int:
+    """The contact of an openid, made if it is new; reads no conversation and waits for nobody's turn."""
+    index = openid_index(openid)
+    number: int | None = connection.execute(_ID_OF, {"index": index}).scalar()
+    number = number or _made(connection, openid, index, now)
+    return number or int(connection.execute(_ID_OF, {"index": index}).scalar_one())
+
+
 def talk_with(connection: Connection, contact_id: int, now: datetime, *, lock: bool = False) -> Talk | None:
     """The talk with a known contact; None when it was erased. `lock` keeps other turns of this person waiting."""
-    row = connection.execute(_BY_ID_LOCKED if lock else _BY_ID, {"id": contact_id}).mappings().first()
+    if lock:
+        connection.execute(_LOCK, {"id": contact_id})
+    row = connection.execute(_BY_ID, {"id": contact_id}).mappings().first()
     return _talk(row, row["openid"], now) if row and row["openid"] else None
 
 
@@ -228,5 +252,7 @@ def free_talk_with(connection: Connection, contact_id: int, now: datetime) -> Ta
 
     Due work must not wait for a person's turn, which may itself wait for the task that this work is about.
     """
-    row = connection.execute(_BY_ID_FREE, {"id": contact_id}).mappings().first()
+    if connection.execute(_LOCK if is_sqlite(connection) else _LOCK_FREE, {"id": contact_id}).first() is None:
+        return None
+    row = connection.execute(_BY_ID, {"id": contact_id}).mappings().first()
     return _talk(row, row["openid"], now) if row and row["openid"] else None

@@ -140,7 +140,8 @@ def connect(url: str, *, read_only: bool = False) -> Engine:
     SQLite: WAL, every commit on the disk, writers take the lock at BEGIN (ecosystem.md finding 3).
     """
     if make_url(url).get_backend_name() != "sqlite":
-        return create_engine(url, pool_size=8, max_overflow=8, pool_pre_ping=True)
+        patience = {"connect_timeout": 5, "tcp_user_timeout": 10_000}  # seconds, milliseconds: a dead server is noticed
+        return create_engine(url, pool_size=10, max_overflow=8, pool_pre_ping=True, connect_args=patience)
     engine = create_engine(url, connect_args={"check_same_thread": False})
 
     def on_connect(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:

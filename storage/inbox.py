@@ -54,7 +54,7 @@ def _claim(dialect: Any) -> Any:  # noqa: ANN401 - the two dialects' inserts sha
 _CLAIM_SQLITE, _CLAIM_POSTGRESQL = _claim(sqlite), _claim(postgresql)
 _FIND = select(_I.c.id, _I.c.state, _I.c.attempts).where(_I.c.key == bindparam("key")).with_for_update()
 _DUE = (
-    select(_I.c.id, _I.c.contact_id, _I.c.attempts, _I.c.received_at, _I.c.message)
+    select(_I.c.id, _I.c.contact_id, _I.c.attempts, _I.c.received_at)
     .where(_I.c.next_at <= bindparam("now"))
     .order_by(_I.c.next_at, _I.c.id)
     .limit(bindparam("limit"))
@@ -97,8 +97,17 @@ def find(connection: Connection, key: bytes) -> tuple[int, InboxState, int] | No
 
 
 def due(connection: Connection, now: datetime, limit: int) -> list[Any]:
-    """Messages whose turn has to be run (again): id, contact_id, attempts, received_at, message."""
+    """Messages whose turn has to be run (again): id, contact_id, attempts, received_at; unopened, each is by itself."""
     return list(connection.execute(_DUE, {"now": now, "limit": limit}))
+
+
+_MESSAGE = select(_I.c.message).where(_I.c.id == bindparam("id"))
+
+
+def message_of(connection: Connection, inbox_id: int) -> dict[str, Any]:
+    """The fields of one message, opened."""
+    message: dict[str, Any] = connection.execute(_MESSAGE, {"id": inbox_id}).scalar_one()
+    return message
 
 
 def settle(

@@ -71,7 +71,9 @@ class move:  # noqa: N801 - reads as a word of the lifecycle language
 
         def make(session: Session, *, by: int | None, at: datetime, why: str | None = None) -> Step:
             session.flush()
-            session.refresh(row, ["stage"], with_for_update=True)  # of two at once, the second sees the first's move
+            session.refresh(
+                row, ["stage"], with_for_update={"key_share": True}
+            )  # of two at once, the second sees the first's move
             if row.stage not in self.before:
                 raise NotAllowed(row.__tablename__, self.name, row.stage)
             step = Step(

@@ -8,7 +8,20 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, ForeignKey, Index, SmallInteger, String, bindparam, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    ForeignKey,
+    Index,
+    SmallInteger,
+    String,
+    bindparam,
+    case,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from storage.cases import Case
@@ -84,12 +97,26 @@ class Entry(Base):
     media_id: Mapped[int | None] = mapped_column(ForeignKey("media.id"))
 
 
+URGENCIES = ("immediate_danger", "urgent", "unknown", "normal")
+"""Worst first."""
+KINDS = ("danger", "report", "benefit", "other", "question", "greeting", "advert")
+"""Weightiest first: what began with a greeting becomes a report, never the other way round."""
+
+
+def _weightier(known: ColumnElement[str], said: str, order: Sequence[str]) -> ColumnElement[str]:
+    """The weightier of what is known and what is said now: words from another phone never lower a report."""
+    rank = {name: number for number, name in enumerate(order)}
+    new = bindparam(said, type_=String)
+    return case((case(rank, value=known, else_=len(rank)) <= case(rank, value=new, else_=len(rank)), known), else_=new)
+
+
 _R, _E = Report.__table__, Entry.__table__
 _NEW = insert(_R).returning(_R.c.id)
 _APPEND = insert(_E).returning(_E.c.id)
 _TOUCH = update(_R).where(_R.c.id == bindparam("b_id")).values(
-    heard_at=bindparam("now"), entries=_R.c.entries + 1, kind=bindparam("kind"), urgency=bindparam("urgency"),
-    suggested=bindparam("suggested"), answers=bindparam("answers"),
+    heard_at=bindparam("now"), entries=_R.c.entries + 1, kind=_weightier(_R.c.kind, "kind", KINDS),
+    urgency=_weightier(_R.c.urgency, "urgency", URGENCIES), suggested=bindparam("suggested"),
+    answers=func.coalesce(bindparam("answers", type_=_R.c.answers.type), _R.c.answers),
 )  # fmt: skip
 _FINISH = (
     update(_R)

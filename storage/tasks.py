@@ -29,7 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from storage.database import Base, Id, due_index, is_sqlite
+from storage.database import Base, Id, alone, due_index, is_sqlite
 
 
 class TaskState(StrEnum):
@@ -123,7 +123,7 @@ def _new(dialect: Any) -> Any:  # noqa: ANN401 - the two dialects' inserts share
 _NEW_SQLITE, _NEW_POSTGRESQL = _new(sqlite), _new(postgresql)
 _DUE = (
     select(_T.c.id, _T.c.kind, _T.c.subject, _T.c.subject_id, _T.c.failures)
-    .where(_T.c.next_at <= bindparam("now"))
+    .where(_T.c.next_at <= bindparam("now"), _T.c.state.in_(LIVE))
     .order_by(_T.c.urgency.desc(), _T.c.next_at, _T.c.id)
     .limit(bindparam("limit"))
     .with_for_update(skip_locked=True, key_share=True)
@@ -298,6 +298,7 @@ def told(session: Session, task_id: int) -> list[int]:
 
 def number_for(session: Session, contact_id: int, subject: str, subject_id: int, now: datetime, until: datetime) -> int:
     """The number under which this contact sees a thing: the one it has, or the smallest free one."""
+    alone(session.connection(), f"numbers {contact_id}")  # two alarms to one phone must not take the same number
     row = session.scalar(
         select(Shown).where(
             Shown.contact_id == contact_id, Shown.subject == subject, Shown.subject_id == subject_id, Shown.until > now

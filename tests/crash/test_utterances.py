@@ -91,12 +91,6 @@ async def said(place: Town, line: Line, chance: Random) -> None:
         await place.start()
 
 
-def faults(place: Town) -> int:
-    """How often somebody read that the account is out of order."""
-    phones = place.platform.world.state.phones.values()
-    return sum(item.kind == "fault" for phone in phones for item in phone.screen)
-
-
 def unanswered(place: Town) -> list[str]:
     """Messages after which their person was told nothing: no reply of their own, and none to the burst they were in."""
     with place.reader.connect() as connection:
@@ -134,7 +128,7 @@ async def test_twenty_random_lines_with_kills_leave_nobody_without_a_reply_and_n
         assert place.kills == len(KILLS), told
         assert Counter(one["text"] for one in place.messages()) == Counter(line.text for line in lines), told
         assert unanswered(place) == [], told
-        assert faults(place) == 0, told
+        assert place.faults() == 0, told
         with place.reader.connect() as connection:
             states = Counter(connection.execute(select(Inbox.state)).scalars())
             errors = [row.kind for row in connection.execute(select(Task.kind).where(Task.error.is_not(None)))]

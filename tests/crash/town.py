@@ -41,6 +41,7 @@ PURPOSES = {
 READY_WITHIN = 60.0
 """Seconds."""
 OK = 200
+MSG_ID = re.compile(r"<MsgId>\D*(\d+)")
 
 
 @dataclass
@@ -156,10 +157,15 @@ class Town:
             rows = connection.execute(select(Inbox.message).order_by(Inbox.id)).scalars()
             return [row for row in rows if row["kind"] not in {"event", "page"}]
 
-    def answered(self) -> list[str]:
-        """The pushes for which the platform got an answer, as they were sent."""
-        entries = self.platform.world.log.after(0)
-        return [str(one["xml"]) for one in entries if one["kind"] == "push" and one["status"] == OK]
+    def answered(self) -> set[str]:
+        """The MsgIds of the pushes for which the platform has got an answer."""
+        pushes = [one for one in self.platform.world.log.after(0) if one["kind"] == "push" and one["status"] == OK]
+        return {found[1] for one in pushes if (found := MSG_ID.search(str(one["xml"])))}
+
+    def faults(self) -> int:
+        """How often somebody read that the account is out of order."""
+        phones = self.platform.world.state.phones.values()
+        return sum(item.kind == "fault" for phone in phones for item in phone.screen)
 
     def count(self, table: type, **where: object) -> int:
         """Rows of a table."""

@@ -34,6 +34,7 @@ def test_template_reports_settle_the_message_and_a_refusal_makes_the_alarm_climb
     town.phone(town.duty).says(
         None, kind="event", event="templatesendjobfinish", job_id="j1", status="failed:user block"
     )
+    town.world.pass_(seconds=30)
     state = town.turn(lambda turn: turn.session.get_one(Outbox, alarm.id).state)
     assert state == OutboxState.REFUSED
     assert town.phone(town.supervisor).last.startswith("【警报】")

@@ -70,7 +70,12 @@ def test_a_failed_message_is_due_again_at_its_time_and_a_parked_one_never(engine
         inbox.settle(connection, parked, InboxState.PARKED, attempts=9)
         assert inbox.due(connection, NOW, 10) == []
         [row] = inbox.due(connection, NOW + SECOND, 10)
-        assert (row.id, row.contact_id, row.attempts, row.message) == (failed, ids.contact, 1, {"text": "a"})
+        assert (row.id, row.contact_id, row.attempts, inbox.message_of(connection, row.id)) == (
+            failed,
+            ids.contact,
+            1,
+            {"text": "a"},
+        )
 
 
 # --- outbox

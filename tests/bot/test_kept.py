@@ -1,0 +1,71 @@
+"""What is kept when something breaks: one bad message stops nothing, and nothing bad elsewhere stops a message."""
+
+from datetime import datetime, timedelta
+from functools import partial
+
+from sqlalchemy import text
+
+from bot import turns
+from bot.clock import Clock
+from handlers.policy import Policy
+from storage import reports
+from storage.inbox import Inbox, InboxState
+from storage.outbox import Outbox, OutboxState
+from storage.reports import Report
+from storage.tasks import Task
+from tests.bot.platform import Door, door
+
+FIRST_WORDS = "我班上一个娃身上全是青的紫的 问他不说话"
+POLICY = Policy(version=1)
+
+
+async def due(platform: Door, later: timedelta) -> None:
+    """Everything that is due by then."""
+    now: datetime = Clock().now() + later
+    while await platform.database.run(partial(turns.run_kept, now=now, policy=POLICY)):
+        pass
+    while await platform.database.run(partial(turns.run_due, now=now, policy=POLICY)):
+        pass
+
+
+async def test_a_message_that_failed_once_is_a_report_at_the_second_try_and_due_work_goes_on(database_url: str) -> None:
+    async with door(database_url) as platform:
+        with platform.engine.begin() as connection:
+            connection.execute(text("ALTER TABLE entry RENAME TO entry_away"))
+        _, reply = await platform.push("o-teacher", FIRST_WORDS, 1)
+        assert "保存" in reply
+        with platform.engine.begin() as connection:
+            connection.execute(text("ALTER TABLE entry_away RENAME TO entry"))
+        await platform.push("o-villager", FIRST_WORDS, 2)
+        await due(platform, timedelta(minutes=15))
+        assert {row["state"] for row in platform.rows(Inbox)} == {InboxState.DONE}
+        assert len(platform.rows(Report)) == 2
+        assert sum(row["state"] == OutboxState.QUEUED for row in platform.rows(Outbox)) >= 1
+        assert "alarm" in {row["kind"] for row in platform.rows(Task)}
+
+
+async def test_a_conversation_that_cannot_be_read_costs_no_message(database_url: str) -> None:
+    async with door(database_url) as platform:
+        await platform.push("o-teacher", FIRST_WORDS, 1)
+        with platform.engine.begin() as connection:
+            connection.execute(text("UPDATE conversation SET answers = :broken"), {"broken": b"broken"})
+        status, reply = await platform.push("o-teacher", "他现在就在打她", 2)
+        assert (status, reply) == (200, "success")
+        assert len(platform.rows(Inbox)) == 2
+        await due(platform, timedelta(minutes=2))
+        kept = [row for row in platform.rows(Inbox) if row["state"] != InboxState.DONE]
+        assert [row["state"] for row in kept] == [InboxState.FAILED]
+        assert "unread_message" in {row["kind"] for row in platform.rows(Task)}
+
+
+async def test_words_from_another_phone_never_lower_a_report_or_forget_its_answers(database_url: str) -> None:
+    async with door(database_url) as platform:
+        await platform.push("o-teacher", FIRST_WORDS, 1)
+        report = platform.rows(Report)[0]["id"]
+        heard = partial(reports.heard, report_id=report, now=Clock().now(), suggested="4")
+        await platform.database.run(
+            partial(heard, kind="danger", urgency="immediate_danger", answers={"police": "yes:1234"})
+        )
+        await platform.database.run(partial(heard, kind="greeting", urgency="normal", answers=None))
+        row = platform.rows(Report)[0]
+        assert (row["kind"], row["urgency"], row["answers"]) == ("danger", "immediate_danger", {"police": "yes:1234"})
