@@ -28,6 +28,7 @@ from storage.migrate import upgrade
 def main(context: click.Context, config: Path | None) -> None:
     """The WeChat bot of a county's child-protection work."""
     context.obj = config
+    faults.arm(os.environ)
 
 
 @main.command()
@@ -35,7 +36,6 @@ def main(context: click.Context, config: Path | None) -> None:
 def run(context: click.Context) -> None:
     """Serve the official account."""
     settings = settings_of(context)
-    faults.arm(os.environ)
 
     async def serve() -> None:
         async with running(settings):

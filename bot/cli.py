@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import click
 from sqlalchemy import Engine
 
-from bot import logs
+from bot import faults, logs
 from bot.clock import Clock
 from bot.settings import Settings, SettingsError, load
 from handlers import routes
@@ -81,6 +81,7 @@ def in_turns(settings: Settings, acts: Callable[[Callable[[Callable[[Turn], T]],
                 turn = Turn(connection, clock.now(), policy, kinds=routes.TASKS)
                 result = act(turn)
                 turn.settle()
+            faults.reach("batch_committed")
             let_others_write(engine)
             return result
 

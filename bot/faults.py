@@ -20,7 +20,7 @@ POINTS: dict[str, str] = {
     "answer_written_before_handed": "The platform has its answer; the outbox does not know yet.",
     "handed_marked": "The outbox knows that the answer was handed over.",
     "raw_kept": "Only the raw message is committed; its turn has not run.",
-    "failed_turn_kept": "A handler failed; its message is committed as failed.",
+    "failed_turn_kept": "A handler failed; its message is marked as failed, not committed yet.",
     "send_claimed": "Outbox rows are leased; nothing is sent.",
     "send_before_request": "One message is about to be sent.",
     "send_after_request_before_record": "The platform has answered a send; its outcome is not recorded.",

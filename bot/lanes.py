@@ -96,7 +96,9 @@ class Lanes:
         """The jobs of the next transaction: many short turns, or one job of a low lane; empty when closed and done."""
         with self.ready:
             self.ready.wait_for(lambda: self.closed or any(self.waiting))
-            turns = [job for lane in (Lane.RAW, Lane.CHAT, Lane.ALARM) for job in self._some(lane)]
+            if self.waiting[Lane.RAW]:
+                return self._some(Lane.RAW)  # alone: keeping is short, and must not wait for the turns behind it
+            turns = [job for lane in (Lane.CHAT, Lane.ALARM) for job in self._some(lane)]
             low = next((lane for lane in (Lane.DUE, Lane.BULK) if self.waiting[lane]), None)
             if low is not None and (not turns or self.in_a_row >= self.patience):
                 for job in reversed(turns):

@@ -24,6 +24,7 @@ from bot.template_fields import fitted
 from bot.wechat import OutcomeUnknown, WeChat, WeChatRefused
 from handlers.policy import Policy
 from handlers.workdays import CHINA
+from messages import render
 from storage import outbox
 from storage.outbox import OutboxKind, OutboxState
 
@@ -155,7 +156,7 @@ class Sender:
     def _with_link(self, text: str, card: dict[str, Any] | None) -> str:
         if not card or not card.get("path"):
             return text
-        return f"{text}\n{self._origin}{card['path']}"
+        return f"{text}\n{render('common/link', url=self._origin + card['path'])}"
 
     async def _run(self, work: Any, plan: Plan, **values: Any) -> None:  # noqa: ANN401 - what the work takes
         await self._database.run(partial(work, plan=plan, now=self._clock.now(), **values), Lane.ALARM, plan.contact_id)

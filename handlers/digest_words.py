@@ -11,8 +11,9 @@ from messages import label, labels, render
 from storage import figures as stored
 from storage import people, tasks
 from storage.areas import Area
-from storage.figures import OLDEST, SERVICE, Span
+from storage.figures import OLDEST, Span
 from storage.people import Role
+from storage.tasks import SERVICE
 
 MOST_TO_DO = 3
 """Lines of what must be done today."""

@@ -42,7 +42,8 @@ def every_task(turn: Turn) -> list[Task]:
     person = _somebody(turn)
     waiting = tasks.told_and_open(turn.session, person.id)
     held = tasks.live_of_person(turn.session, person.id)
-    return sorted(dict.fromkeys([*waiting, *held]), key=lambda task: (-task.urgency, task.due_at, task.id))
+    every = (task for task in dict.fromkeys([*waiting, *held]) if task.kind not in tasks.SERVICE)
+    return sorted(every, key=lambda task: (-task.urgency, task.due_at, task.id))
 
 
 def place_in_list(turn: Turn, task: Task) -> tuple[int, str]:

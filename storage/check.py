@@ -9,14 +9,13 @@ from sqlalchemy import cast as sql_cast
 from storage.cases import Case, CaseStage
 from storage.children import Child, Pairing
 from storage.contacts import Contact, Conversation
-from storage.figures import SERVICE
 from storage.inbox import Inbox, InboxState
 from storage.media import Media, MediaState
 from storage.outbox import Outbox, OutboxState
 from storage.people import Person
 from storage.reporters import Reporter
 from storage.reports import Report, ReportStage
-from storage.tasks import LIVE, Task, TaskState
+from storage.tasks import LIVE, SERVICE, Task, TaskState
 
 WAKES_NOBODY = ("greeting", "advert", "question")
 REPORT_TASKS = ("alarm", "listen", "draft_report", "read_report", "benefit", "unread_message")

@@ -29,7 +29,7 @@ from storage.areas import Area
 from storage.children import Child, no_reachable_pair
 from storage.lifecycle import Step
 from storage.reports import Report, ReportStage
-from storage.tasks import LIVE, Task, TaskState
+from storage.tasks import LIVE, SERVICE, Task, TaskState
 from storage.visits import Visit
 
 Query = Select[int, int, str]
@@ -38,8 +38,6 @@ NO_REPORT = ("greeting", "advert", "question", "benefit")
 """Kinds of messages that are kept but report nothing."""
 CLIMBING = ("alarm", "listen", "unread_message")
 """Kinds of tasks that somebody has to claim."""
-SERVICE = ("digest", "burst")
-"""Kinds of tasks that the bot itself does: nobody has to act for them or is behind with them."""
 VISIT = "visit"
 RED = "red"
 DAY = timedelta(hours=24)

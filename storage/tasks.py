@@ -44,6 +44,10 @@ class TaskState(StrEnum):
 LIVE = (TaskState.OPEN, TaskState.CLAIMED)
 
 
+SERVICE = ("digest", "burst")
+"""Kinds of tasks that the bot itself does: in nobody's list, nobody has to act for them or is behind with them."""
+
+
 class Task(Base):
     """One obligation."""
 

@@ -14,7 +14,6 @@ ROOT = Path(__file__).parents[1]
 FLOORS = ("bot", "handlers", "storage", "messages")
 NAMED_BY_THE_USER = ("aiohttp", "wechatpy", "sqlalchemy", "apscheduler", "jinja2", "pytest_asyncio")
 NEVER_IMPORTED = {
-    "psycopg": "SQLAlchemy imports it when the database's address names it",
     "tzdata": "holds only data, for systems without time zones",
 }
 HANDED_OUT_BY = {"multidict": "aiohttp", "yarl": "aiohttp", "pydantic-core": "pydantic"}  # parts of another's interface

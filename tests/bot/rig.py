@@ -152,6 +152,7 @@ class Rig:
         """Let the platform tell what became of cards, and the bot read it."""
         await self.platform.quiet()
         await self.pass_(seconds=6)
+        await self.worker.kept.once()
         await self.worker.due.once()
 
     async def handed(self) -> None:

@@ -27,6 +27,8 @@ from tests.support.waiting import eventually
 DANGER = "我班上一个娃身上全是青的紫的 问他不说话 他爸今天又打他"
 HOURS = 3600
 
+LINK = '<a href="http://bot.example/m/tasks">点这里打开</a>'
+
 
 @pytest.fixture
 async def bot(databases: Databases) -> AsyncIterator[Rig]:
@@ -161,7 +163,7 @@ async def test_five_messages_go_through_the_window_and_the_sixth_is_a_card(bot: 
     await bot.sender.drain()
     assert [row.channel for row in bot.rows() if row.inbox_id is None] == ["custom"] * 5 + ["template"]
     assert bot.calls() == [0] * 6
-    assert bot.texts(phone)[1:6] == [f"第{number}条\nhttp://bot.example/m/tasks" for number in range(5)]
+    assert bot.texts(phone)[1:6] == [f"第{number}条\n{LINK}" for number in range(5)]
     assert bot.texts(phone)[6] == "有2件事要办 2"
 
 
@@ -233,7 +235,7 @@ async def test_words_too_long_for_one_message_are_sent_in_pieces(bot: Rig) -> No
     await bot.push(phone, OutboxKind.NOTICE, text)
     await bot.sender.drain()
     assert bot.calls() == [0] * 3
-    assert "".join(bot.texts(phone)[1:]).replace("\nhttp://bot.example/m/tasks", "") == text.replace("\n\n", "")
+    assert "".join(bot.texts(phone)[1:]).replace(f"\n{LINK}", "") == text.replace("\n\n", "")
 
 
 # Refusals.

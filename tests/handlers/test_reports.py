@@ -13,7 +13,10 @@ from storage.people import Person
 from storage.reporters import Reporter
 from storage.reports import Entry, ReportStage
 from storage.tasks import TaskState
+from tests.support.databases import SqliteDatabases
 from tests.support.reporting import ANSWERS, BEATEN, DANGER, Town, town
+from tests.support.visiting import make_tables
+from tests.world import World
 
 __all__ = ["town"]
 RECEIPT = re.compile(r"\d{4} \d{4} \d{4}")
@@ -376,7 +379,10 @@ OPENING = 10
         (BEATEN, "他妈也不管", "跳过", "上一步", "2", "李小明", "会不会知道是我", "跳过", "跳过", "2", "匿名", "谢谢"),
     ],
 )
-def test_a_turn_of_a_report_dialogue_needs_at_most_eight_statements(town: Town, dialogue: tuple[str, ...]) -> None:
+def test_a_turn_of_a_report_dialogue_needs_at_most_eight_statements(
+    sqlite_databases: SqliteDatabases, dialogue: tuple[str, ...]
+) -> None:
+    town = Town(World.on(sqlite_databases.copy(make_tables)))
     statements: list[str] = []
 
     def count(_connection: Connection, _cursor: object, statement: str, *_rest: object) -> None:
@@ -393,6 +399,7 @@ def test_a_turn_of_a_report_dialogue_needs_at_most_eight_statements(town: Town, 
         town.world.settle()
     assert counts[0] <= OPENING
     assert max(counts[1:]) <= MOST, dict(zip(dialogue, counts, strict=True))
+    town.world.close()
 
 
 def test_every_entry_came_from_a_message_that_is_kept(town: Town) -> None:
