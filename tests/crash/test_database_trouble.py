@@ -95,7 +95,7 @@ def said(place: Town) -> dict[str, int]:
     """Openid → how many messages the outbox has said."""
     with place.reader.connect() as connection:
         rows = connection.execute(select(Contact.openid).join(Outbox, Outbox.contact_id == Contact.id)).scalars()
-        return Counter(rows)
+        return Counter(one for one in rows if one)
 
 
 def seen(place: Town) -> dict[str, int]:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import aiohttp
@@ -87,7 +88,7 @@ async def test_a_message_that_is_only_kept_when_the_process_dies_gets_its_turn(
                 for number, phone in enumerate(phones):
                     sending.append(asyncio.create_task(phone.say(f"{phone.openid}家的娃儿遭打了 {attempt}")))
                     if number in {0, CROWD - 1}:  # the first one's turn runs before the others come
-                        await eventually(lambda sent=len(sending): received_all(place, sent), PATIENCE)  # type: ignore[misc]
+                        await eventually(partial(received_all, place, len(sending)), PATIENCE)
                 await for_about(HELD_FOR)
             if await dies(place, 10):
                 break
@@ -227,8 +228,8 @@ async def fill_in(place: Town, point: str, page: str, form: str, **values: str) 
     await place.kill()
     await place.start(point)
     with pytest.raises(aiohttp.ClientError):
-        await browser.post(f"{page}/{form}", form=shown.form, **values)
+        await browser.post(f"{page}/{form}", form=shown.form, **values)  # type: ignore[arg-type]  # fields only
     assert await dies(place)
     await place.start()
-    answer = await browser.post(f"{page}/{form}", form=shown.form, **values)
+    answer = await browser.post(f"{page}/{form}", form=shown.form, **values)  # type: ignore[arg-type]  # fields only
     assert (answer.status, answer.location) == (303, page)
