@@ -54,7 +54,7 @@ _RULES: dict[str, Callable[[str], str]] = {
     "phone_number": _only(r"\d+\-() ", 17),
     "car_number": _only(rf"{_HAN}A-Za-z0-9", 8),
     "phrase": _only(_HAN, 5),
-    "symbol": _only(r"!-/:-@\[-`{-~", 5),
+    "symbol": _only(r"!-/:-@\[-\^`{-~", 5),
     "name": _name,
 }
 

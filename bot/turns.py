@@ -35,6 +35,8 @@ log = structlog.get_logger()
 
 REPORT_PATIENCE = timedelta(seconds=5)
 """What became of a message may be told before its sender has written down that it was taken."""
+AT_ONCE = timedelta(0)
+"""A message whose turn failed is run again by the due work, which lists it for people when it fails there too."""
 RAW_PATIENCE = timedelta(seconds=60)
 """A message kept raw is run by the due work when its own turn has not come by then."""
 WINDOW, WINDOW_MESSAGES = timedelta(hours=48), 5

@@ -121,7 +121,10 @@ class Webhook:
             return turn.result()
         raw = asyncio.ensure_future(
             self._database.run(
-                partial(turns.keep_raw, inbound=inbound, arrived_at=arrived_at, now=self._clock.now()),
+                partial(
+                    turns.keep_raw, inbound=inbound, arrived_at=arrived_at, now=self._clock.now(),
+                    patience=turns.AT_ONCE if turn.done() else turns.RAW_PATIENCE,
+                ),
                 Lane.RAW, turns.person_key(inbound.openid),
             )
         )  # fmt: skip
@@ -134,7 +137,7 @@ class Webhook:
             if _succeeded(raw):
                 metrics.late.inc()
                 faults.reach("raw_kept")
-                return Reply()
+                return Reply(queued=True)
         return None
 
     async def _answer(self, request: Request, inbound: Inbound, reply: Reply, arrived: float) -> StreamResponse:

@@ -8,8 +8,15 @@ import pytest
 import structlog
 
 from bot import logs
+from tests.world import ring
 
 Log = Callable[[str, str], io.StringIO]
+
+
+@pytest.fixture(autouse=True)
+def _keys() -> None:
+    """Every test begins with the same key ring, whatever the one before read from a key file."""
+    ring()
 
 
 @pytest.fixture

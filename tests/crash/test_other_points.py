@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
+from typing import LiteralString
 
 import aiohttp
 import psycopg
@@ -54,24 +54,41 @@ HELD_FOR = 3.9
 
 
 @asynccontextmanager
-async def writing_is_held_up(place: Town) -> AsyncIterator[None]:
-    """The turn that runs has to wait, and everybody behind it; what is only kept could be written."""
-    if place.url.startswith("sqlite"):
+async def first_turn_waits(place: Town) -> AsyncIterator[None]:
+    """The turn of the only contact there is has to wait, and everybody's behind it on the same thread."""
+    if place.engine.dialect.name == "sqlite":
         async with locked(place):
             yield
     else:
-        address = make_url(place.url).set(drivername="postgresql").render_as_string(hide_password=False)
-        async with await psycopg.AsyncConnection.connect(address) as connection:
-            await connection.execute("LOCK TABLE report IN EXCLUSIVE MODE")
+        async with holding(place, "SELECT id FROM contact ORDER BY id DESC LIMIT 1 FOR UPDATE"):
             yield
-            await connection.rollback()
 
 
-async def received(place: Town) -> int:
-    """How many pushes this process has taken in."""
+@asynccontextmanager
+async def later_turns_wait(place: Town) -> AsyncIterator[None]:
+    """Turns that begin a report have to wait; what is only kept need not. SQLite's turns follow soon enough."""
+    if place.engine.dialect.name == "sqlite":
+        yield
+    else:
+        async with holding(place, "LOCK TABLE report IN EXCLUSIVE MODE"):
+            yield
+
+
+@asynccontextmanager
+async def holding(place: Town, lock: LiteralString) -> AsyncIterator[None]:
+    """Another client of the server holds a lock."""
+    address = make_url(place.url).set(drivername="postgresql").render_as_string(hide_password=False)
+    async with await psycopg.AsyncConnection.connect(address) as connection:
+        await connection.execute(lock)
+        yield
+        await connection.rollback()
+
+
+async def has_received(place: Town, number: int) -> bool:
+    """Whether this process has taken in so many pushes."""
     async with place.http.get(f"http://127.0.0.1:{place.port}/metrics") as answer:
         found = re.search(r"^tongban_pushes_received_total (\S+)", await answer.text(), re.MULTILINE)
-        return int(float(found[1])) if found else 0
+        return found is not None and float(found[1]) >= number
 
 
 async def test_a_message_that_is_only_kept_when_the_process_dies_gets_its_turn(
@@ -79,35 +96,32 @@ async def test_a_message_that_is_only_kept_when_the_process_dies_gets_its_turn(
 ) -> None:
     async with town(database_url, tmp_path) as place:
         same_thread = (f"o-{number}" for number in itertools.count() if person_key(f"o-{number}") % 4 == 0)
-        phones = [place.platform.add_phone(openid=openid) for openid in itertools.islice(same_thread, CROWD)]
-        await place.start("raw_kept")
+        first, *others = [place.platform.add_phone(openid=openid) for openid in itertools.islice(same_thread, CROWD)]
+        await place.start()
+        await first.say("帮助")
         sending: list[asyncio.Task[object]] = []
-        for attempt in range(5):  # a machine under load may be too late for the second that there is
-            before = len(sending)
-            async with writing_is_held_up(place):
-                for number, phone in enumerate(phones):
-                    sending.append(asyncio.create_task(phone.say(f"{phone.openid}家的娃儿遭打了 {attempt}")))
-                    if number in {0, CROWD - 1}:  # the first one's turn runs before the others come
-                        await eventually(partial(received_all, place, len(sending)), PATIENCE)
-                await for_about(HELD_FOR)
-            if await dies(place, 10):
-                break
-            await asyncio.gather(*sending[before:])
-        assert place.bot.returncode is not None, "raw_kept was never reached"
-        assert place.count(Inbox, state=InboxState.WAITING) > 0
+        while not place.count(Inbox, state=InboxState.WAITING):  # the second that there is may be missed under load
+            assert len(sending) < 5 * CROWD, "no message was only kept when the process died"
+            await place.kill()
+            await place.start("raw_kept")
+            async with later_turns_wait(place):
+                async with first_turn_waits(place):
+                    sending.append(asyncio.create_task(first.say("帮助")))
+                    await eventually(lambda: has_received(place, 1), PATIENCE)
+                    sending += [asyncio.create_task(one.say(f"{one.openid}家的娃儿遭打了")) for one in others]
+                    await eventually(lambda: has_received(place, CROWD), PATIENCE)
+                    await for_about(HELD_FOR)
+                await dies(place, 10)
         await place.start()
         await asyncio.wait_for(asyncio.gather(*sending), PATIENCE)
         await place.advance(300)
-        assert place.count(Inbox, state=InboxState.DONE) == place.count(Inbox)
+        await eventually(lambda: place.undone() == 0, PATIENCE)
         assert set(Counter(str(one["msg_id"]) for one in place.messages()).values()) == {1}
-        assert len(place.messages()) == place.count(Entry) == len(sending)
-        assert place.count(Report) == CROWD
-        assert all(place.said(phone.openid) for phone in phones)
+        assert len(place.messages()) == 1 + len(sending)
+        assert place.count(Report) == len(others)
+        assert place.count(Entry) == len(sending) * len(others) // CROWD
+        assert all(place.said(phone.openid) for phone in (first, *others))
         assert await place.check() == ""
-
-
-async def received_all(place: Town, sent: int) -> bool:
-    return await received(place) >= sent
 
 
 # A turn failed.
@@ -143,11 +157,11 @@ async def test_a_message_whose_turn_failed_is_kept_listed_and_done_later(databas
         await sending
         assert [item.text for item in place.screen("o-teacher")] == [render("common/kept")]
         assert place.count(Inbox, state=InboxState.FAILED) == 1
-        await eventually(lambda: place.count(Task, kind="unread_message") == 1 and place.screen(DUTY), PATIENCE)
+        await eventually(lambda: place.count(Task, kind="unread_message") == 1 and place.screen("o-county"), PATIENCE)
         assert await place.check() == ""
         execute(place, REPAIRED[dialect])
         await place.advance(120)
-        assert place.count(Inbox, state=InboxState.DONE) == place.count(Inbox)
+        await eventually(lambda: place.undone() == 0, PATIENCE)
         assert (place.count(Report), place.count(Entry)) == (1, 1)
         assert len(place.screen("o-teacher")) == 2, "the answer to what was told, once"
         assert await place.check() == ""

@@ -20,7 +20,7 @@ from bot.simulator.state import ScreenItem
 from storage import sealing
 from storage.areas import Area
 from storage.database import connect
-from storage.inbox import Inbox
+from storage.inbox import Inbox, InboxState
 from storage.migrate import upgrade
 from storage.people import Role
 from tests.support.waiting import eventually, free_port
@@ -156,6 +156,10 @@ class Town:
         with self.reader.connect() as connection:
             rows = connection.execute(select(Inbox.message).order_by(Inbox.id)).scalars()
             return [row for row in rows if row["kind"] not in {"event", "page"}]
+
+    def undone(self) -> int:
+        """Messages and events whose turn was not done; one that says what became of a push may wait some seconds."""
+        return self.count(Inbox) - self.count(Inbox, state=InboxState.DONE)
 
     def answered(self) -> set[str]:
         """The MsgIds of the pushes for which the platform has got an answer."""
