@@ -156,7 +156,7 @@ class World:
 
     def settle(self) -> None:
         """Run what is due now and deliver what is queued, until nothing is left."""
-        for _ in range(200):
+        for _ in range(5000):
             done = self.run(partial(turns.run_kept, now=self.now, policy=self.policy))
             done += self.run(partial(turns.run_due, now=self.now, policy=self.policy))
             done += self.run(self._send)
