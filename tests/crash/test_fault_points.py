@@ -15,7 +15,7 @@ from storage.reports import Report, ReportStage
 from tests.crash.town import Town, plain, town
 from tests.support.waiting import eventually
 
-pytestmark = [pytest.mark.crash, pytest.mark.slow]
+pytestmark = [pytest.mark.crash, pytest.mark.slow, pytest.mark.timeout(300)]
 
 STORY = ("快来人 他爸提起菜刀在堂屋门口 娃儿还在里头", "在柳河村三组李家 跟奶奶在一起", "1", "13812345678")
 ELSEWHERE = frozenset(
@@ -33,10 +33,11 @@ async def play(place: Town, name: str) -> list[str]:
         await phone.say(words)
         await eventually(lambda before=before: len(said(place, phone.openid)) > before, 60)  # type: ignore[misc]
     await phone.send_image(PNG)
+    await place.advance(240)  # longer than the lease of a sender or a fetcher that was killed
     reports = place.count(Report)
     await eventually(lambda: place.count(Media, state=MediaState.KEPT) == place.count(Media), 60)
     duty = place.platform.phone("o-duty")
-    await eventually(lambda: is_alarmed(place, reports), 60)
+    await eventually(lambda: is_alarmed(place, place.newest(Report)), 60)
     await duty.say("我接了")
     await eventually(lambda: place.count(Report, stage=ReportStage.ACCEPTED) == reports, 60)
     await place.advance(900)

@@ -41,11 +41,11 @@ async def play(place: Town, name: str, send: Send) -> None:
         await eventually(lambda before=before: len(place.screen(phone.openid)) > before, PATIENCE)  # type: ignore[misc]
     await place.advance(60)  # the photo is no part of a burst, however long the kills took
     await send(phone.send_image(PNG))
-    await place.advance(120)  # longer than the lease of a fetch that was killed
+    await place.advance(240)  # longer than the lease of a fetch that was killed
     number = place.count(Report)
     await eventually(lambda: place.count(Media, state=MediaState.KEPT) == number, PATIENCE)
     await eventually(lambda: is_quiet(place), PATIENCE)
-    assert any(f"/m/case/{number}" in f"{one.text}{one.url}" for one in place.screen(DUTY))
+    assert any(f"/m/case/{place.newest(Report)}" in f"{one.text}{one.url}" for one in place.screen(DUTY))
     await send(duty.say("我接了"))
     await place.advance(60)  # a reply that may not have been handed over is sent after 20 s
     await eventually(lambda: is_quiet(place), PATIENCE)

@@ -222,7 +222,7 @@ async def test_a_form_does_one_thing_though_the_process_dies_before_or_after_its
             phone = place.platform.add_phone(point, f"o-{point}")
             await phone.say("快来人 他爸提起菜刀在堂屋门口 娃儿还在里头")
             await eventually(lambda: place.count(Task, kind="alarm") == report, PATIENCE)  # noqa: B023 - awaited here
-            page = f"/m/case/{report}"
+            page = f"/m/case/{place.newest(Report)}"
             words = f"{point} 您说的我们去看了"
             await fill_in(place, point, page, "claim")
             await fill_in(place, point, page, "step", kind="child_seen", note="娃儿在奶奶家")

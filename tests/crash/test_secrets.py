@@ -142,7 +142,7 @@ async def hold_the_case(place: Town) -> None:
     ):  # fmt: skip
         await duty.say(words)
     browser = Browser(Door(f"http://127.0.0.1:{place.port}", place.http), COUNTY.openid)  # type: ignore[arg-type]  # all it needs
-    page = f"/m/case/{place.count(Report)}"
+    page = f"/m/case/{place.newest(Report)}"
     shown = await browser.get(page)
     assert shown.status == 200, shown.words
     answer = await browser.post(f"{page}/step", form=shown.form, kind="police_told", note="派出所老严说明早去看")

@@ -8,6 +8,7 @@ import csv
 import os
 from collections import Counter
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from random import Random, SystemRandom
 
@@ -36,6 +37,8 @@ PHONES = {
 ON_THE_LIST = frozenset({"county", "duty", "second", "officer"})
 """Phones that every town has."""
 SAID = (OutboxState.HANDED, OutboxState.ACCEPTED, OutboxState.DELIVERED, OutboxState.ANSWERED)
+BURST = timedelta(seconds=60)
+"""Messages that follow each other so closely have one reply, the first's or one when it is over."""
 DATA = Path(__file__).parents[1] / "data" / "utterances.tsv"
 
 
@@ -93,7 +96,7 @@ async def said(place: Town, line: Line, chance: Random) -> None:
 
 
 def unanswered(place: Town) -> list[str]:
-    """Messages after which their person was told nothing: no reply of their own, and none to the burst they were in."""
+    """Messages whose person was told nothing: no reply of their own, and none to the burst they are in, or since."""
     with place.reader.connect() as connection:
         heard = connection.execute(select(Inbox.id, Inbox.contact_id, Inbox.received_at, Inbox.message)).all()
         replies = connection.execute(
@@ -106,7 +109,7 @@ def unanswered(place: Town) -> list[str]:
         for row in heard
         if row.message["kind"] == "text"
         and not any(
-            one.inbox_id == row.id or (one.contact_id == row.contact_id and one.created_at >= row.received_at)
+            one.inbox_id == row.id or (one.contact_id == row.contact_id and one.created_at >= row.received_at - BURST)
             for one in replies
         )
     ]

@@ -64,6 +64,7 @@ class Town:
     """Settings of the bot besides its file."""
     processes: list[asyncio.subprocess.Process] = field(default_factory=list)
     kills: int = 0
+    _reviving: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
     def bot(self) -> asyncio.subprocess.Process:
@@ -113,11 +114,12 @@ class Town:
 
     async def revive(self, fault: str = "") -> bool:
         """Start it again if it is dead; whether it was."""
-        if self.bot.returncode is None:
-            return False
-        self.kills += 1
-        await self.start(fault)
-        return True
+        async with self._reviving:  # a test and `keep_alive` may both see it die
+            if self.bot.returncode is None:
+                return False
+            self.kills += 1
+            await self.start(fault)
+            return True
 
     async def advance(self, seconds: float) -> None:
         """Move the clock; again after a kill, since the rest of the way is still to go."""
@@ -156,6 +158,11 @@ class Town:
         with self.reader.connect() as connection:
             rows = connection.execute(select(Inbox.message).order_by(Inbox.id)).scalars()
             return [row for row in rows if row["kind"] not in {"event", "page"}]
+
+    def newest(self, table: type) -> int:
+        """The greatest id of a table; on PostgreSQL a transaction that was lost leaves a gap before it."""
+        with self.reader.connect() as connection:
+            return int(connection.execute(select(func.max(table.__table__.c.id))).scalar_one())  # type: ignore[attr-defined]
 
     def undone(self) -> int:
         """Messages and events whose turn was not done; one that says what became of a push may wait some seconds."""
