@@ -16,7 +16,7 @@ from bot import faults, logs
 from bot.clock import Clock
 from bot.settings import Settings, SettingsError, load
 from handlers import routes
-from handlers.turn import Refused, Turn
+from handlers.turn import NotSetUp, Refused, Turn
 from storage import audit, county, sealing
 from storage.database import connect
 from storage.migrate import is_current
@@ -26,7 +26,6 @@ WRONG_USE = 2
 PAUSE = 0.12
 """Seconds."""
 _REFUSALS = {
-    "common/not_set_up": "There is no county in the database yet: the first list must be imported for real, not dry.",
     "common/not_yours": "There is no such thing, or it is not this command's to change.",
 }
 """What a chat user reads in Chinese, in an operator's words."""
@@ -41,6 +40,8 @@ class Tongban(click.Group):
             return super().invoke(context)
         except (SettingsError, sealing.SealError) as error:
             sentence = str(error)
+        except NotSetUp:
+            sentence = "There is no county in the database yet: the first list must be imported for real, not dry."
         except Refused as refusal:
             sentence = _REFUSALS.get(refusal.name, f"This is refused: {refusal.name}.")
         click.echo(f"tongban: {sentence}", err=True)

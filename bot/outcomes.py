@@ -4,16 +4,20 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
+import structlog
 from sqlalchemy import Connection
 
 from bot.channels import Channel
 from bot.errcodes import Reaction
 from bot.planning import Plan, give_back, may_say_again
+from bot.turns import guarded
 from handlers import routes
 from handlers.policy import Policy
 from handlers.turn import Turn
 from storage import contacts, outbox
 from storage.outbox import NO_ANSWER, OutboxKind, OutboxState
+
+log = structlog.get_logger()
 
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=20), timedelta(minutes=30)
 """Doubled with every try."""
@@ -81,7 +85,11 @@ def _wait(plan: Plan) -> timedelta:
 
 
 def _tell(connection: Connection, plan: Plan, now: datetime, policy: Policy) -> None:
-    """Words that did not arrive are somebody's matter: alarms climb at once, the rest is listed."""
+    """Words that did not arrive are somebody's matter: alarms climb at once, the rest is listed.
+
+    Should that fail, the outcome itself stays written down: the same words must not be sent again and again.
+    """
     turn = Turn(connection, now, policy)
-    routes.undelivered(turn, plan.contact_id, plan.kind)
-    turn.settle()
+    error = guarded(turn, lambda: routes.undelivered(turn, plan.contact_id, plan.kind))
+    if error is not None:
+        log.error("undelivered_not_told", outbox=plan.id, error=error)

@@ -68,6 +68,8 @@ def person_key(openid: str) -> int:
 
 def take(connection: Connection, inbound: Inbound, arrived_at: datetime, now: datetime, policy: Policy) -> Reply:
     """Claim a message and run its turn; a repeat gets the stored reply."""
+    if _is_about_nobody(connection, inbound):
+        return Reply()
     if inbound.event == "templatesendjobfinish":
         keep_raw(connection, inbound, arrived_at, now, REPORT_PATIENCE)
         return Reply()
@@ -97,11 +99,18 @@ def keep_raw(
 
     It reads no conversation and waits for no turn, so that nothing that is wrong there can stop it.
     """
+    if _is_about_nobody(connection, inbound):
+        return
     contact_id = contacts.id_of(connection, inbound.openid, now)
     inbox.claim(
         connection, inbox.key_of(inbound.identity), contact_id, arrived_at, inbound.as_json(),
         InboxState.WAITING, now + patience,
     )  # fmt: skip
+
+
+def _is_about_nobody(connection: Connection, inbound: Inbound) -> bool:
+    """An event that somebody left, or what became of a card, must not make again the contact that was forgotten."""
+    return inbound.event in _NOT_THE_PERSON and contacts.known(connection, inbound.openid) is None
 
 
 def run_kept(connection: Connection, now: datetime, policy: Policy, limit: int = 20) -> int:
@@ -137,7 +146,7 @@ def _run_kept(connection: Connection, row: Any, now: datetime, policy: Policy) -
     elif message.kind != "event":  # unfollowed meanwhile: there is nobody to answer, but the words need a reader
         inbox.settle(connection, row.id, InboxState.PARKED, attempts=row.attempts, error="contact erased")
         turn = Turn(connection, now, policy)
-        error = _guarded(turn, lambda: routes.unread_message(turn, row.id, parked=True))
+        error = guarded(turn, lambda: routes.unread_message(turn, row.id, parked=True))
         if error is not None:
             log.error("failed_message_not_listed", inbox=row.id, error=error)
     return 1
@@ -156,7 +165,7 @@ def run_due(connection: Connection, now: datetime, policy: Policy, limit: int = 
         done += 1
         turn = Turn(connection, now, policy)
         tasks.look_again(connection, row.id, None)
-        error = _guarded(turn, lambda row=row, turn=turn: _look(turn, row.id))  # type: ignore[misc]
+        error = guarded(turn, lambda row=row, turn=turn: _look(turn, row.id))  # type: ignore[misc]
         if error is not None:
             metrics.due_failed.inc()
             log.error("due_failed", kind=row.kind, task=row.id, error=error)
@@ -171,7 +180,7 @@ def run_due(connection: Connection, now: datetime, policy: Policy, limit: int = 
 
 
 def _after_failure(turn: Turn, row: Any) -> None:  # noqa: ANN401 - a row
-    error = _guarded(turn, lambda: routes.due_failed(turn, row.kind, row.subject_id))
+    error = guarded(turn, lambda: routes.due_failed(turn, row.kind, row.subject_id))
     if error is not None:
         log.error("failed_due_not_listed", task=row.id, error=error)
 
@@ -207,7 +216,7 @@ def _run(
         talk.heard_at = now
     before = copy(talk)
     turn = Turn(connection, now, policy, talk, message, inbox_id)
-    error = _guarded(turn, lambda: routes.handle(turn, message))
+    error = guarded(turn, lambda: routes.handle(turn, message))
     if error is not None:
         turn.talk = talk = before
         turn.said = [render("common/kept")] if not attempts and routes.is_from_a_person(message) else []
@@ -219,7 +228,7 @@ def _run(
     return reply
 
 
-def _guarded(turn: Turn, act: Callable[[], None]) -> str | None:
+def guarded(turn: Turn, act: Callable[[], None]) -> str | None:
     """Run a handler; a refusal is said, anything else is undone and described by kind and place (never its text)."""
     turn.connection.exec_driver_sql("SAVEPOINT handler")
     before = copy(turn.talk)
@@ -253,7 +262,7 @@ def _keep_failed(turn: Turn, inbox_id: int, attempts: int, error: str) -> None:
         next_at=None if parked else turn.now + timedelta(minutes=waits[attempts - 1]), error=error,
     )  # fmt: skip
     if attempts == 1 or parked:
-        again = _guarded(turn, lambda: routes.unread_message(turn, inbox_id, parked=parked))
+        again = guarded(turn, lambda: routes.unread_message(turn, inbox_id, parked=parked))
         if again is not None:  # the row itself is the last line of defence: `tongban check` lists it
             log.error("failed_message_not_listed", inbox=inbox_id, error=again)
     faults.reach("failed_turn_kept")

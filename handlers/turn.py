@@ -34,6 +34,10 @@ class Refused(Exception):  # noqa: N818 - reads as a sentence where it is raised
         self.name, self.values = name, values
 
 
+class NotSetUp(Exception):  # noqa: N818 - reads as a sentence where it is raised
+    """There is no county yet. No refusal: a message that meets it is kept and tried again, since it may be a report."""
+
+
 @dataclass(frozen=True)
 class Card:
     """A push outside a reply: a purpose of `[wechat] templates`, short values (20 characters), and a page."""
@@ -179,5 +183,5 @@ class Turn:
         """The county's area: where a matter belongs whose place is not known."""
         county = areas.county(self.session)
         if county is None:
-            raise Refused("common/not_set_up")
+            raise NotSetUp("there is no county in the database yet")
         return county.id

@@ -71,13 +71,16 @@ class Door:
 
 
 @asynccontextmanager
-async def door(url: str, patience: tuple[float, float] = (TURN_PATIENCE, LAST_MOMENT)) -> AsyncIterator[Door]:
+async def door(
+    url: str, patience: tuple[float, float] = (TURN_PATIENCE, LAST_MOMENT), *, county: bool = True
+) -> AsyncIterator[Door]:
     """A webhook on an empty county."""
     ring()
     engine = connect(url)
     METADATA.create_all(engine)
-    with Session(engine) as session, session.begin():
-        add_area(session, AreaLevel.COUNTY, "县")
+    if county:
+        with Session(engine) as session, session.begin():
+            add_area(session, AreaLevel.COUNTY, "县")
     database = open_database(url)
     webhook = Webhook(Codec(ACCOUNT), database, Clock(), Policy(version=1), lambda: None, patience=patience)
     app = web.Application(client_max_size=BODY_LIMIT)

@@ -4,11 +4,14 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from bot import turns
 from bot.clock import Clock
 from handlers.policy import Policy
 from storage import reports
+from storage.areas import AreaLevel, add_area
+from storage.contacts import Contact
 from storage.inbox import Inbox, InboxState
 from storage.outbox import Outbox, OutboxState
 from storage.reports import Report
@@ -56,6 +59,32 @@ async def test_a_conversation_that_cannot_be_read_costs_no_message(database_url:
         kept = [row for row in platform.rows(Inbox) if row["state"] != InboxState.DONE]
         assert [row["state"] for row in kept] == [InboxState.FAILED]
         assert "unread_message" in {row["kind"] for row in platform.rows(Task)}
+
+
+async def test_a_report_before_there_is_a_county_is_kept_and_taken_up_afterwards(database_url: str) -> None:
+    async with door(database_url, county=False) as platform:
+        _, reply = await platform.push("o-teacher", FIRST_WORDS, 1)
+        assert "保存" in reply
+        assert [row["state"] for row in platform.rows(Inbox)] == [InboxState.FAILED]
+        with Session(platform.engine) as session, session.begin():
+            add_area(session, AreaLevel.COUNTY, "县")
+        await due(platform, timedelta(minutes=2))
+        assert [row["state"] for row in platform.rows(Inbox)] == [InboxState.DONE]
+        assert len(platform.rows(Report)) == 1
+
+
+async def test_leaving_twice_does_not_bring_back_who_was_forgotten(database_url: str) -> None:
+    left = (
+        "<xml><ToUserName><![CDATA[gh_test]]></ToUserName><FromUserName><![CDATA[o-teacher]]></FromUserName>"
+        "<CreateTime>1700000001</CreateTime><MsgType><![CDATA[event]]></MsgType>"
+        "<Event><![CDATA[unsubscribe]]></Event><EventKey><![CDATA[]]></EventKey></xml>"
+    )
+    async with door(database_url) as platform:
+        await platform.push("o-teacher", FIRST_WORDS, 1)
+        for number in (2, 3):
+            assert await platform.push("o-teacher", "", number, body=left) == (200, "success")
+        assert [row["openid_index"] for row in platform.rows(Contact)] == [None]
+        assert len(platform.rows(Report)) == 1
 
 
 async def test_words_from_another_phone_never_lower_a_report_or_forget_its_answers(database_url: str) -> None:
