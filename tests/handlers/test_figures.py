@@ -140,7 +140,7 @@ class County:
         self.session.add(report)
         return report
 
-    def _task(self) -> Task:
+    def _task(self, *, may_be_visited: bool = True) -> Task:
         draw, kind = self.draw, self.draw.choice(KINDS)
         child = draw.choice(self.children) if self.children else None
         due = self._ago() if draw.random() < 0.8 else MOMENT + timedelta(days=1)
@@ -163,7 +163,7 @@ class County:
         )
         self.session.add(task)
         self.session.flush()
-        if kind == "visit" and child and draw.random() < 0.5:
+        if may_be_visited and kind == "visit" and child and draw.random() < 0.5:
             self._visit(child, task)
         return task
 
@@ -315,7 +315,7 @@ def _a_busy_forenoon(county: County) -> None:
     _tasks_move_on(county, now)
     _reports_move_on(county, now)
     county._report().opened_at = now
-    county._task().opened_at = now
+    county._task(may_be_visited=False).opened_at = now  # its visit would have been recorded before the forenoon
     _children_are_met(county, now)
     county.session.flush()
 
