@@ -2,7 +2,7 @@
 
 import os
 
-import werobot  # type: ignore[import-not-found]  # a peer: installed only for the measurement
+import werobot
 
 from tests.bench import account
 
