@@ -7,21 +7,26 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bot.simulator import jsons
 from bot.simulator.push import Push
+from bot.simulator.settings import Kind
 from bot.simulator.state import Window
 from bot.simulator.world import STRINGS
 
 if TYPE_CHECKING:
     import asyncio
 
+    from bot.simulator.jsons import Json
     from bot.simulator.state import Media, Phone, Qr
     from bot.simulator.world import World
 
 MESSAGE_WINDOW = (5, 48 * 3600)
 SHORT_WINDOW = (3, 60)
 OPENS_SHORT = frozenset({"CLICK", "scancode_push", "scancode_waitmsg", "subscribe", "SCAN"})
-NOT_ANSWERED = frozenset({"unsubscribe", "VIEW", "LOCATION", "TEMPLATESENDJOBFINISH"})
-NOT_OURS = frozenset({"TEMPLATESENDJOBFINISH"})
+NOT_OURS = frozenset({"TEMPLATESENDJOBFINISH", "subscribe_msg_sent_event"})
+NOT_ANSWERED = NOT_OURS | {
+    "unsubscribe", "VIEW", "view_miniprogram", "LOCATION", "subscribe_msg_popup_event", "subscribe_msg_change_event",
+}  # fmt: skip
 
 
 class NotPossibleError(ValueError):
@@ -79,8 +84,12 @@ def say(world: World, phone: Phone, text: str) -> asyncio.Task[None]:
 
 
 def tap(world: World, phone: Phone, item_id: str, content: str) -> asyncio.Task[None]:
-    """A tap on a customer-service menu item or a bizmsgmenu link: a text, but it opens only the short window."""
-    task = message(world, phone, "text", {"Content": content, "bizmsgmenuid": item_id}, as_menu_click=True)
+    """A tap on a customer-service menu item or a bizmsgmenu link: a text, but it opens only the short window.
+
+    A test account is not told which item it was.
+    """
+    told = {} if world.account.kind is Kind.TEST else {"bizmsgmenuid": item_id}
+    task = message(world, phone, "text", {"Content": content, **told}, as_menu_click=True)
     world.show(phone, "me", "text", content)
     return task
 
@@ -124,6 +133,12 @@ class Pin:
     lng: float
     label: str
     scale: int
+
+
+def pin_of(data: Json) -> Pin:
+    """{lat, lng, label?, scale?}; raises ShapeError."""
+    lat, lng = jsons.number(data, "lat"), jsons.number(data, "lng")
+    return Pin(lat, lng, jsons.text(data, "label", ""), jsons.integer(data, "scale", 15))
 
 
 def location(world: World, phone: Phone, pin: Pin) -> asyncio.Task[None]:

@@ -32,6 +32,8 @@ LIMITS: dict[str, int] = {
     "menu_get": 10_000,
     "menu_delete": 1000,
     "menu_trymatch": 20_000,
+    "conditional_create": 2000,
+    "conditional_delete": 2000,
     "media_upload": 100_000,
     "media_get": 200_000,
     "custom": 500_000,
@@ -41,7 +43,10 @@ LIMITS: dict[str, int] = {
     "user_info": 5_000_000,
     "remark": 10_000,
     "ticket": 1_000_000,
+    "mass": 100,
+    "mass_preview": 100,
 }
+MINUTE_LIMITS = {"stable_token": 10_000, "sns": 50_000, "mass": 60}
 TEST_LIMITS: dict[str, int] = {
     "token": 200,
     "menu_create": 100,
@@ -60,6 +65,7 @@ RIGHTS: dict[str, frozenset[Kind]] = {
     "messages": frozenset({Kind.VERIFIED_SERVICE, Kind.VERIFIED_SUBSCRIPTION, Kind.TEST}),
     "menu": frozenset({Kind.VERIFIED_SERVICE, Kind.UNVERIFIED_SERVICE, Kind.VERIFIED_SUBSCRIPTION, Kind.TEST}),
     "service": frozenset({Kind.VERIFIED_SERVICE, Kind.TEST}),
+    "notices": frozenset({Kind.VERIFIED_SERVICE}),
 }
 
 
@@ -80,9 +86,16 @@ class Endpoint:
 
 
 def count(world: World, quota: str) -> None:
-    """Spend one call of a daily quota; raises ApiError 45009 when it is used up."""
+    """Spend one call of a quota; raises ApiError 45011 or 45009 when the minute's or the day's is used up."""
     if not quota:
         return
+    if quota in MINUTE_LIMITS:
+        minute = int(world.clock.now() // 60)
+        begun, calls = world.this_minute.get(quota, (minute, 0))
+        calls = calls if begun == minute else 0
+        if calls >= MINUTE_LIMITS[quota]:
+            raise ApiError(45011)
+        world.this_minute[quota] = (minute, calls + 1)
     limits = {**LIMITS, **(TEST_LIMITS if world.account.kind is Kind.TEST else {}), **world.account.daily_limits}
     key = f"{world.clock.day()} {quota}"
     if world.state.counters.get(key, 0) >= limits.get(quota, 10_000_000):
@@ -95,6 +108,8 @@ async def _answer(world: World, endpoint: Endpoint, call: Call) -> Json | web.Re
         raise ApiError(43001 if endpoint.method == "GET" else 43002)
     if endpoint.token:
         tokens.check(world, call.query.get("access_token", ""))
+        if world.settings.assumed.ip_checked_everywhere:
+            tokens.address(world, call.ip)
     if world.account.kind not in RIGHTS[endpoint.right]:
         raise ApiError(48001)
     count(world, endpoint.quota)
@@ -121,6 +136,13 @@ async def _with_fault(world: World, endpoint: Endpoint, call: Call, fault: ApiFa
     if call.request.transport is not None:
         call.request.transport.abort()
     return web.Response(text="")
+
+
+async def unknown(request: web.Request) -> web.StreamResponse:
+    """Any address of the platform that this stand-in does not have."""
+    refused = ApiError(40066)
+    request.app[WORLD].log.add("call", method=request.method, path=request.path_qs, errcode=refused.code, fault="")
+    return _json(refused.body(), text=True)
 
 
 def _serve(endpoint: Endpoint) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
@@ -162,6 +184,11 @@ def _readable(raw: bytes) -> str:
         return raw[:LOGGED_BYTES].decode()
     except UnicodeDecodeError:
         return f"({len(raw)} bytes)"
+
+
+def leftovers() -> list[web.RouteDef]:
+    """What the platform's addresses catch that nothing else does; to be added last."""
+    return [web.route("*", f"/{top}/{{rest:.*}}", unknown) for top in ("cgi-bin", "sns", "wxaapi")]
 
 
 def routes(endpoints: Iterable[Endpoint]) -> list[web.RouteDef]:

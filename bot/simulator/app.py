@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 import aiohttp
 from aiohttp import web
 
-from bot.simulator import api, browser, control, media, oauth, qr
+from bot.simulator import api, browser, control, gateway, media, oauth, qr, telephone
 from bot.simulator.api import WORLD
 from bot.simulator.endpoints import ENDPOINTS
 from bot.simulator.handles import PhoneHandle
@@ -62,6 +62,7 @@ def build(world: World) -> web.Application:
     app.cleanup_ctx.append(session)
     app.add_routes(api.routes(ENDPOINTS))
     app.add_routes(control.routes())
+    app.add_routes(gateway.routes())
     app.add_routes(
         [
             web.get("/", page),
@@ -69,6 +70,7 @@ def build(world: World) -> web.Application:
             web.get("/cgi-bin/showqrcode", picture),
             web.get("/connect/oauth2/authorize", authorize),
             web.static("/static", STATIC),
+            *api.leftovers(),
         ]
     )
     return app
@@ -93,6 +95,8 @@ class Simulator:
         await site.start()
         port = self._runner.addresses[0][1]
         self.world.origin = f"http://{self.settings.host}:{port}"
+        self.world.clock.watchers = [lambda: telephone.keep_calls(self.world)]
+        telephone.keep_calls(self.world)
         if self.settings.state_file is not None:
             self._saver = asyncio.create_task(self._save_now_and_then())
         return self
@@ -146,9 +150,14 @@ class Simulator:
         """Point pushes, pages and the public origin at a bot that was started later."""
         self.world.account.bot_url = self.world.account.public_origin = address.rstrip("/")
 
-    def add_phone(self, name: str = "", openid: str | None = None, *, following: bool = True) -> PhoneHandle:
-        """A new user (no subscribe event is pushed; use `follow()` of a phone made with following=False)."""
-        return PhoneHandle(self.world, self.world.add_phone(openid, name, following=following))
+    def add_phone(
+        self, name: str = "", openid: str | None = None, *, following: bool = True, number: str | None = None
+    ) -> PhoneHandle:
+        """A new user (no subscribe event is pushed; use `follow()` of a phone made with following=False).
+
+        Raises NumberTakenError when another phone has the number.
+        """
+        return PhoneHandle(self.world, self.world.add_phone(openid, name, number or "", following=following))
 
     def phone(self, openid: str) -> PhoneHandle:
         """The handle of a user that exists; raises KeyError."""

@@ -73,12 +73,25 @@ async def serve(request: web.Request, phone: Phone) -> web.StreamResponse:
         ) as upstream:
             body = await upstream.read()
             _remember(phone, upstream.headers.getall("Set-Cookie", []))
+            if upstream.status == HTTPStatus.OK:
+                _note_page(world, phone, request)
             return _returned(world, phone, upstream, body)
     except (TimeoutError, aiohttp.ClientError) as error:
         return web.Response(text=f"the page cannot be reached: {type(error).__name__}", status=502)
 
 
 SESSION = web.AppKey("browser_session", aiohttp.ClientSession)
+
+
+def _note_page(world: World, phone: Phone, request: web.Request) -> None:
+    """Remember which page is open: a frame of another host cannot be asked where it is, nor told to go back."""
+    if request.method != "GET" or request.headers.get("Sec-Fetch-Dest") not in {"iframe", "document"}:
+        return
+    pages, path = world.pages.setdefault(phone.openid, []), str(request.rel_url)
+    if path in pages and request.headers.get("Sec-Fetch-Site") != "same-origin":
+        del pages[pages.index(path) + 1 :]  # the back button, or reload
+    elif path not in pages[-1:]:
+        pages.append(path)
 
 
 def _bot_address(world: World, raw_path: str) -> str:

@@ -21,6 +21,10 @@ class Call:
     body: bytes
     ip: str
 
+    def asked(self) -> Json:
+        """The query as an object."""
+        return dict(self.query)
+
     def json(self) -> Json:
         r"""The body as an object, \u escapes left as they stand; raises ApiError 44002 or 47001."""
         if not self.body:

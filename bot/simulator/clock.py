@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 
 LATEST = 4_102_444_800
-CHINA = timezone(timedelta(hours=8))
+CHINA = 8.0
 
 
 class ClockError(ValueError):
@@ -16,9 +17,11 @@ class ClockError(ValueError):
 class Clock:
     """Seconds since 1970, movable forward (backward only by force)."""
 
-    def __init__(self, offset: float = 0.0) -> None:
-        """Start `offset` seconds away from real time."""
+    def __init__(self, offset: float = 0.0, hours_east: float = CHINA) -> None:
+        """Start `offset` seconds away from real time; days begin at midnight `hours_east` of Greenwich."""
         self.offset = offset
+        self.watchers: list[Callable[[], None]] = []
+        self._zone = timezone(timedelta(hours=hours_east))
 
     def now(self) -> float:
         """Virtual seconds since 1970."""
@@ -37,6 +40,8 @@ class Clock:
             msg = "the clock stays between 1970 and 2100"
             raise ClockError(msg)
         self.offset += seconds
+        for moved in self.watchers:
+            moved()
 
     def move_to(self, epoch: float, *, force: bool = False) -> None:
         """Move to an instant; a step back under one second is the running of the real clock and is ignored."""
@@ -46,8 +51,8 @@ class Clock:
         self.advance(step, force=force)
 
     def day(self) -> str:
-        """The date in China, by which the daily counters go."""
-        return datetime.fromtimestamp(self.now(), CHINA).date().isoformat()
+        """The date by which the daily counters go."""
+        return datetime.fromtimestamp(self.now(), self._zone).date().isoformat()
 
 
 def iso(epoch: float) -> str:

@@ -8,30 +8,21 @@ import aiohttp
 from aiohttp import web
 
 from bot.simulator import jsons, tokens
-from bot.simulator.acting import body_of
 from bot.simulator.api import WORLD
 from bot.simulator.clock import iso
 from bot.simulator.jsons import Json, ShapeError
+from bot.simulator.screens import phone_json
 from bot.simulator.settings import Kind, Mode, TemplateSpec
-from bot.simulator.wire import answer
+from bot.simulator.wire import answer, body_of
 from bot.simulator.world import World
 
 TIME_PATIENCE = 900
+MOST_TEMPLATES = 25
 
 
 async def state(request: web.Request) -> web.Response:
     """GET /sim/state."""
     world = request.app[WORLD]
-    phones = [
-        {
-            "openid": one.openid,
-            "name": one.name,
-            "following": one.following,
-            "index": one.index,
-            "items": len(one.screen),
-        }
-        for one in world.state.phones.values()
-    ]
     account = {"app_id": world.account.app_id, "mode": world.account.mode, "kind": world.account.kind}
     return answer(
         {
@@ -39,8 +30,9 @@ async def state(request: web.Request) -> web.Response:
             "epoch": world.clock.now(),
             "n": world.changes.n,
             "account": {**account, "bot_url": world.account.bot_url, "public_origin": world.account.public_origin},
-            "templates": [asdict(spec) for spec in world.account.templates.values()],
-            "phones": phones,
+            "templates": [asdict(spec) for spec in world.templates().values()],
+            "notices": [asdict(spec) for spec in world.notices().values()],
+            "phones": [phone_json(world, one) for one in world.state.phones.values()],
             "counters": {**world.state.counters, "alarms": world.state.alarms},
         }
     )
@@ -108,9 +100,14 @@ def change(world: World, data: Json) -> None:
     try:
         account.mode = Mode(jsons.text(data, "mode", account.mode))
         account.kind = Kind(jsons.text(data, "kind", account.kind))
-        templates = [TemplateSpec.of(row) for row in jsons.rows(data, "templates")]
+        templates, notices = (
+            {spec.template_id: spec for spec in map(TemplateSpec.of, jsons.rows(data, name))}
+            for name in ("templates", "notices")
+        )
     except (KeyError, TypeError, ValueError) as error:
         raise ShapeError(str(error)) from error
+    if max(len(account.templates | templates), len(account.notices | notices)) > MOST_TEMPLATES:
+        raise ShapeError(f"an account has {MOST_TEMPLATES} templates at most")
     account.bot_url = jsons.text(data, "bot_url", account.bot_url).rstrip("/")
     account.public_origin = jsons.text(data, "public_origin", account.public_origin).rstrip("/")
     account.app_secret = jsons.text(data, "app_secret", account.app_secret)
@@ -124,7 +121,11 @@ def change(world: World, data: Json) -> None:
         account.daily_limits = {name: jsons.integer(limits, name) for name in limits}
     if "oauth_domain" in data:
         account.oauth_domain = jsons.text(data, "oauth_domain") or None
-    account.templates |= {spec.template_id: spec for spec in templates}
+    if "gateway_secret" in data:
+        account.gateway_secret = jsons.text(data, "gateway_secret") or None
+    account.templates |= templates
+    account.notices |= notices
+    world.state.dropped = [one for one in world.state.dropped if one not in {*templates, *notices}]
 
 
 async def verify(request: web.Request) -> web.Response:

@@ -8,12 +8,13 @@ import re
 from aiohttp import web
 
 from bot.simulator import acts, console, jsons, media, menus
-from bot.simulator.acting import ACTS, body_of
+from bot.simulator.acting import ACTS
 from bot.simulator.api import WORLD
-from bot.simulator.jsons import ShapeError
+from bot.simulator.gateway import NUMBER
+from bot.simulator.jsons import Json, ShapeError
 from bot.simulator.screens import screen_after, transcript_line
 from bot.simulator.state import Phone
-from bot.simulator.wire import answer, refusing
+from bot.simulator.wire import answer, body_of, refusing
 
 OPENID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 LONGEST_WAIT = 60.0
@@ -38,7 +39,7 @@ def _number(request: web.Request, name: str, default: float) -> float:
 
 
 async def add_phone(request: web.Request) -> web.Response:
-    """POST /sim/phones {name, openid?, follow?}.
+    """POST /sim/phones {name, openid?, number?, follow?}.
 
     follow true: follows now, which pushes the event; false: a stranger; left out: has followed for a while.
     """
@@ -50,11 +51,21 @@ async def add_phone(request: web.Request) -> web.Response:
     if openid in world.state.phones:
         phone = world.state.phones[openid]
         phone.name = jsons.text(data, "name", phone.name)
+        world.give_number(phone, _phone_number(data, phone))
         world.changes.bump()
     else:
-        phone = world.add_phone(openid or None, jsons.text(data, "name", ""), following="follow" not in data)
+        number = _phone_number(data, None)
+        phone = world.add_phone(openid or None, jsons.text(data, "name", ""), number, following="follow" not in data)
         await _settle(request, acts.follow(world, phone) if data.get("follow") is True else None)
     return answer({"openid": phone.openid, "index": phone.index})
+
+
+def _phone_number(data: Json, phone: Phone | None) -> str:
+    """The telephone number of a request, or the one that the phone has; raises ShapeError."""
+    number = jsons.text(data, "number", phone.number if phone else "")
+    if number and not NUMBER.fullmatch(number):
+        raise ShapeError("a number holds 3-20 digits, maybe after a +")
+    return number
 
 
 async def screen(request: web.Request) -> web.Response:
@@ -85,19 +96,30 @@ async def act(request: web.Request) -> web.Response:
 
 
 async def phone_settings(request: web.Request) -> web.Response:
-    """POST /sim/phones/{openid}/settings {name?, block_templates?, snapshot?}."""
+    """POST /sim/phones/{openid}/settings {name?, number?} and what the person switched on or off, each optional."""
     phone, data = phone_of(request), await body_of(request)
+    request.app[WORLD].give_number(phone, _phone_number(data, phone))
     phone.name = jsons.text(data, "name", phone.name)
     phone.blocks_templates = data.get("block_templates", phone.blocks_templates) is True
+    phone.refuses_messages = data.get("refuse_messages", phone.refuses_messages) is True
+    phone.unreachable_number = data.get("unreachable_number", phone.unreachable_number) is True
     phone.snapshot = data.get("snapshot", phone.snapshot) is True
     request.app[WORLD].changes.bump()
-    return answer({"openid": phone.openid, "name": phone.name})
+    return answer({"openid": phone.openid, "name": phone.name, "number": phone.number})
 
 
 async def menu(request: web.Request) -> web.Response:
     """GET /sim/phones/{openid}/menu."""
     seen = menus.seen_by(request.app[WORLD], phone_of(request))
     return answer(seen or {"button": []})
+
+
+async def pages(request: web.Request) -> web.Response:
+    """GET /sim/phones/{openid}/pages: the pages open in this phone's browser; a POST closes it."""
+    world, phone = request.app[WORLD], phone_of(request)
+    if request.method == "POST":
+        world.pages.pop(phone.openid, None)
+    return answer({"pages": world.pages.get(phone.openid, [])})
 
 
 async def medium(request: web.Request) -> web.Response:
@@ -126,6 +148,8 @@ def routes() -> list[web.RouteDef]:
         ("GET", f"{one}/transcript", transcript),
         ("GET", f"{one}/menu", menu),
         ("POST", f"{one}/settings", phone_settings),
+        ("GET", f"{one}/pages", pages),
+        ("POST", f"{one}/pages", pages),
         ("POST", f"{one}/{{act}}", act),
         ("GET", "/sim/media/{media_id}", medium),
         ("GET", "/sim/log", log),

@@ -40,10 +40,16 @@ ERRMSG = {
     40036: "invalid template_id size",
     40037: "invalid template_id",
     40039: "invalid url size",
+    40059: "invalid msg id",
+    40066: "invalid url",
     40097: "invalid args",
+    40102: "invalid industry id",
     40125: "invalid appsecret",
+    40130: "invalid openid list size, at least two openid",
+    40132: "invalid username",
     40163: "code been used",
     40164: "invalid ip {ip} ipv6 ::ffff:{ip}, not in whitelist",
+    40165: "invalid weapp pagepath",
     40200: "invalid account type",
     40243: "AppSecret has been frozen",
     41001: "access_token missing",
@@ -51,12 +57,16 @@ ERRMSG = {
     41004: "appsecret missing",
     41005: "media data missing",
     41008: "missing code",
+    41030: "invalid page",
     42001: "access_token expired",
     42002: "refresh_token expired",
     42003: "code expired",
     43001: "require GET method",
     43002: "require POST method",
     43004: "require subscribe",
+    43019: "require remove blacklist",
+    43100: "change template too frequently",
+    43101: "user refuse to accept the msg",
     44001: "empty media data",
     44002: "empty post data",
     44004: "empty content",
@@ -65,11 +75,17 @@ ERRMSG = {
     45007: "playtime out of limit",
     45008: "article size out of limit",
     45009: "reach max api daily quota limit",
+    45011: "api minute-quota reach limit must slower retry next minute",
     45015: "response out of time limit or subscription is canceled",
+    45026: "template num exceeds limit",
     45047: "out of response count limit",
     45056: "too many tag now, no need to add new",
+    45057: "can't delete the tag that has too many fans",
     45058: "can't modify sys tag",
     45059: "can't add too many tags to one user",
+    45065: "clientmsgid exist",
+    45066: "same clientmsgid retry too fast",
+    45067: "clientmsgid size out of limit",
     45072: "invalid command",
     45080: "can not send typing status now",
     45081: "typing status is already sent",
@@ -80,27 +96,35 @@ ERRMSG = {
     47001: "data format error",
     47003: "argument invalid! {what}",
     48001: "api unauthorized",
+    48002: "user block receive message",
     48006: "forbid to clear quota because of reaching the limit",
     49003: "openid not match with appid",
-    65303: "there is no selfmenu, please create selfmenu first",
-    65320: "match rule is invalid",
+    61004: "access clientip is not registered, not in ip-white-list",
     65301: "menuid not exist",
+    65303: "there is no selfmenu, please create selfmenu first",
     65304: "match rule empty",
+    65316: "menu url domain count reach limit",
+    65320: "match rule is invalid",
+    200012: "private template count reach limit",
+    200014: "invalid template tid",
+    200020: "invalid kidList",
+    200021: "invalid sceneDesc",
 }
 
 
 class ApiError(Exception):
     """An answer with errcode; `parts` fill the gaps of the text."""
 
-    def __init__(self, code: int, text: str = "", **parts: str) -> None:
-        """Without a text the documented one is used."""
+    def __init__(self, code: int, text: str = "", *, also: dict[str, object] | None = None, **parts: str) -> None:
+        """Without a text the documented one is used; `also` stands beside the code in the answer."""
         super().__init__(code)
         self.code = code
         self.text = text or ERRMSG.get(code, "error").format(**parts)
+        self.also = also or {}
 
     def body(self) -> dict[str, object]:
         """The answer as the platform gives it today, with an rid."""
-        return {"errcode": self.code, "errmsg": f"{self.text} rid: {rid()}"}
+        return {"errcode": self.code, "errmsg": f"{self.text} rid: {rid()}", **self.also}
 
 
 def rid() -> str:

@@ -9,7 +9,7 @@ from bot.simulator.jsons import Json, ShapeError
 
 COUNTED = (
     "wrong_signature", "wrong_appid", "old_key", "broken_padding", "drop_before", "drop_after", "double_callback",
-    "same_msgid",
+    "same_msgid", "template_failed",
 )  # fmt: skip
 KINDS = ("errcode", "slow", "drop_before", "drop_after", "http")
 
@@ -48,6 +48,7 @@ class Faults:
     drop_after: int = 0
     double_callback: int = 0
     same_msgid: int = 0
+    template_failed: int = 0
     duplicate: Duplicate = field(default_factory=Duplicate)
     api: list[ApiFault] = field(default_factory=list)
     media_fails_until: float = 0.0
@@ -69,9 +70,10 @@ class Faults:
         return self.duplicate
 
     def take_api(self, path: str) -> ApiFault | None:
-        """The fault waiting for a call of `path`, if any."""
+        """The fault waiting for a call of `path`, if any; `*` is every path of the platform, not of the gateway."""
+        every = "gateway/*" if path.startswith("gateway/") else "*"
         for fault in self.api:
-            if fault.path in (path, "*") and fault.times:
+            if fault.path in (path, every) and fault.times:
                 if fault.times > 0:
                     fault.times -= 1
                 self.api = [one for one in self.api if one.times]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bot.simulator import acts, media, menus, qr
+from bot.simulator import acts, filetypes, menus, qr, telephone
 from bot.simulator.screens import transcript_line
 
 if TYPE_CHECKING:
@@ -55,13 +55,13 @@ class PhoneHandle:
     async def send_image(self, data: bytes) -> list[ScreenItem]:
         """Send a photo."""
         before = len(self.screen)
-        kind = media.TYPES.get(media.sniff(data), "image/jpeg")
+        kind = filetypes.image_type(data)
         return await self._settled(before, acts.picture(self.world, self.user, data, kind))
 
     async def send_voice(self, data: bytes, fmt: str = "amr") -> list[ScreenItem]:
         """Send a recording."""
         before = len(self.screen)
-        kind = media.TYPES.get(fmt, f"audio/{fmt}")
+        kind = filetypes.TYPES.get(fmt, f"audio/{fmt}")
         return await self._settled(before, acts.voice(self.world, self.user, data, kind, fmt))
 
     async def send_location(self, lat: float, lng: float, label: str = "") -> list[ScreenItem]:
@@ -81,6 +81,31 @@ class PhoneHandle:
             raise KeyError(key)
         self.world.show(self.user, "me", "event", str(button["name"]))
         return await self._settled(before, acts.event(self.world, self.user, "CLICK", {"EventKey": button["key"]}))
+
+    @property
+    def ringing(self) -> bool:
+        """Whether a call waits to be taken."""
+        return self.user.ring is not None and not self.user.ring.picked_up
+
+    async def answer_sms(self, text: str) -> list[ScreenItem]:
+        """Send an SMS back; raises NotPossibleError."""
+        before = len(self.screen)
+        return await self._settled(before, telephone.answer_sms(self.world, self.user, text))
+
+    async def pick_up(self) -> list[ScreenItem]:
+        """Take the call; raises NotPossibleError."""
+        before = len(self.screen)
+        return await self._settled(before, telephone.pick_up(self.world, self.user))
+
+    async def press_key(self, key: str) -> list[ScreenItem]:
+        """Press a key during the call; raises NotPossibleError."""
+        before = len(self.screen)
+        return await self._settled(before, telephone.press(self.world, self.user, key))
+
+    async def hang_up(self) -> list[ScreenItem]:
+        """End the call, or refuse it while it rings; raises NotPossibleError."""
+        before = len(self.screen)
+        return await self._settled(before, telephone.hang_up(self.world, self.user))
 
     async def scan(self, scene: str) -> list[ScreenItem]:
         """Scan the newest QR code with that scene; raises KeyError when none was made."""

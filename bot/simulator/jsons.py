@@ -94,6 +94,15 @@ def rows(data: Json, key: str) -> list[Json]:
     return cast("list[Json]", value)
 
 
+def numbers(data: Json, key: str) -> list[int]:
+    """A list of whole numbers; raises ShapeError."""
+    value = data.get(key)
+    if not isinstance(value, list) or not all(isinstance(one, int) and not isinstance(one, bool) for one in value):
+        msg = f"{key} should be a list of whole numbers"
+        raise ShapeError(msg)
+    return cast("list[int]", value)
+
+
 def texts(data: Json, key: str) -> list[str]:
     """A list of strings; raises ShapeError."""
     value = data.get(key)

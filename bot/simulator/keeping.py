@@ -6,6 +6,7 @@ import dataclasses
 import json
 import types
 import typing
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, cast
 
 from bot.simulator.jsons import dump
@@ -26,9 +27,10 @@ def thaw(kind: object, value: object) -> object:
     origin, args = typing.get_origin(kind), typing.get_args(kind)
     if origin is types.UnionType:
         return thaw(next(arg for arg in args if arg is not type(None)), value)
-    if origin is list:
-        return [thaw(args[0], one) for one in cast("list[object]", value)]
-    if origin is dict:
+    if origin in {list, tuple}:
+        rows = [thaw(args[0], one) for one in cast("list[object]", value)]
+        return rows if origin is list else tuple(rows)
+    if origin in {dict, Mapping}:
         pairs = cast("dict[str, object]", value).items()
         return {(int(key) if args[0] is int else key): thaw(args[1], part) for key, part in pairs}
     return value

@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING
 
 from bot.simulator import jsons
 from bot.simulator.errors import ApiError
+from bot.simulator.links import host_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from bot.simulator.call import Call
     from bot.simulator.jsons import Json
     from bot.simulator.state import Phone
@@ -21,8 +24,16 @@ KEYED = frozenset(
 )  # fmt: skip
 TYPES = KEYED | {"view", "miniprogram", "media_id", "article_id", "article_view_limited", "view_limited"}
 EXTRAS = ("appid", "pagepath", "media_id", "article_id")
+NEEDED = {
+    "miniprogram": ("appid", "pagepath"),
+    "media_id": ("media_id",),
+    "view_limited": ("media_id",),
+    "article_id": ("article_id",),
+    "article_view_limited": ("article_id",),
+}
 TOP, SUB = 3, 5
 KEY_BYTES, URL_BYTES = 128, 1024
+FOREIGN_DOMAINS = 3
 TOP_NAME, SUB_NAME = 16, 60
 OK: Json = {"errcode": 0, "errmsg": "ok"}
 
@@ -41,6 +52,8 @@ def _button(button: Json, *, sub: bool) -> Json:
         raise ApiError(40024 if sub else 40017)
     kept = {"type": kind, "name": name, **_target(button, kind, sub=sub)}
     kept |= {extra: jsons.text(button, extra) for extra in EXTRAS if extra in button}
+    if not all(kept.get(name) for name in NEEDED.get(kind, ())):
+        raise ApiError(40035)
     return {**kept, "sub_button": []}
 
 
@@ -53,7 +66,7 @@ def _target(button: Json, kind: str, *, sub: bool) -> Json:
         return {"key": key}
     if kind in {"view", "miniprogram"}:
         url = jsons.text(button, "url", "")
-        if not 0 < len(url.encode()) <= URL_BYTES or not url.startswith(("http://", "https://")):
+        if not 0 < len(url.encode()) <= URL_BYTES or not host_of(url):
             raise ApiError(40027 if sub else 40020)
         return {"url": url}
     return {}
@@ -108,18 +121,28 @@ async def add_conditional(world: World, call: Call) -> Json:
     if world.state.menu is None:
         raise ApiError(65303)
     buttons, rule = _buttons(data), jsons.obj(data, "matchrule")
-    unusable = {"sex", "country", "province", "city", "language"}
-    if any(rule.get(name) for name in unusable):
+    if any(value for name, value in rule.items() if name not in {"tag_id", "group_id"}):
         raise ApiError(65320)
     tag = jsons.text(rule, "tag_id", "") or jsons.text(rule, "group_id", "")
     if not tag:
         raise ApiError(65304)
     if not tag.isdecimal() or int(tag) not in world.state.tags:
         raise ApiError(45159)
+    every: list[Json] = [*world.state.conditional_menus, {"button": buttons}]
+    if len({host for menu in every for host in _hosts(menu)}) > FOREIGN_DOMAINS:
+        raise ApiError(65316)
     menuid = _next_id(world)
     world.state.conditional_menus.append({"button": buttons, "matchrule": {"tag_id": tag}, "menuid": menuid})
     world.changes.bump()
     return {"menuid": str(menuid)}
+
+
+def _hosts(menu: Json) -> Iterator[str]:
+    """The domains that a menu's links lead to."""
+    for button in jsons.rows(menu, "button"):
+        for one in [button, *jsons.rows(button, "sub_button")]:
+            if host := host_of(jsons.text(one, "url", "")):
+                yield host
 
 
 async def delete_conditional(world: World, call: Call) -> Json:
@@ -162,6 +185,11 @@ async def current(world: World, _call: Call) -> Json:
         for button in jsons.rows(world.state.menu, "button")
     ]
     return {"is_menu_open": 1, "selfmenu_info": {"button": buttons}}
+
+
+def is_submenu(menu: Json | None, key: str) -> bool:
+    """Whether this is the name of a button that only opens its submenu."""
+    return any(jsons.rows(one, "sub_button") and one["name"] == key for one in jsons.rows(menu or {}, "button"))
 
 
 def find(menu: Json | None, key: str) -> Json | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from bot.simulator import jsons
@@ -30,6 +31,17 @@ def user(world: World, openid: str) -> Phone:
     return phone
 
 
+def not_blacklisted(phone: Phone) -> None:
+    """Raise 43019 for a person on the account's blacklist."""
+    if phone.blacklisted:
+        raise ApiError(43019)
+
+
+def read_content(world: World, kind: str, data: Json) -> dict[str, object]:
+    """What the person would see of a message of this kind; raises ApiError."""
+    return READERS[kind](world, jsons.obj(data, kind))
+
+
 def spend(world: World, phone: Phone) -> None:
     """Use one message of an open window, the short one first; raises 45015 or 45047."""
     check_window(world, phone)
@@ -52,10 +64,12 @@ async def send(world: World, call: Call) -> Json:
     data = call.json()
     phone = user(world, jsons.text(data, "touser", ""))
     kind = jsons.text(data, "msgtype", "")
-    reader = READERS.get(kind)
-    if reader is None:
+    if kind not in READERS or kind == "mpvideo":
         raise ApiError(40008)
-    item = reader(world, jsons.obj(data, kind))
+    not_blacklisted(phone)
+    if phone.refuses_messages:
+        raise ApiError(48002)
+    item = read_content(world, kind, data)
     spend(world, phone)
     phone.typing_until = 0.0
     world.show(phone, "account", str(item.pop("kind")), str(item.pop("text")), source="custom", **item)
@@ -81,7 +95,7 @@ def _medium(kind: str) -> Callable[[World, Json], dict[str, object]]:
         if media is None or media.kind != kind:
             raise ApiError(40007)
         return {
-            "kind": kind,
+            "kind": "video" if kind == "mpvideo" else kind,
             "text": jsons.text(part, "description", ""),
             "title": jsons.text(part, "title", ""),
             "media_id": media_id,
@@ -119,6 +133,47 @@ def _news(_world: World, part: Json) -> dict[str, object]:
     }
 
 
+def _thumb(world: World, part: Json) -> None:
+    thumb = world.live_media(jsons.text(part, "thumb_media_id", ""))
+    if thumb is None or thumb.kind not in {"thumb", "image"}:
+        raise ApiError(40007)
+
+
+def _music(world: World, part: Json) -> dict[str, object]:
+    _thumb(world, part)
+    url = jsons.text(part, "musicurl", "") or jsons.text(part, "hqmusicurl", "")
+    title, text = jsons.text(part, "title", ""), jsons.text(part, "description", "")
+    return {"kind": "news", "title": title, "text": text, "url": url}
+
+
+def _mini_program(world: World, part: Json) -> dict[str, object]:
+    _thumb(world, part)
+    if not jsons.text(part, "appid", "") or not jsons.text(part, "pagepath", ""):
+        raise ApiError(40165)
+    return {"kind": "news", "title": jsons.text(part, "title", ""), "text": jsons.text(part, "pagepath")}
+
+
+def _mpnews(world: World, part: Json) -> dict[str, object]:
+    news = world.live_media(jsons.text(part, "media_id", ""))
+    if news is None or news.kind != "news":
+        raise ApiError(40007)
+    articles: list[Json] = json.loads(world.keeper.get(news.media_id))
+    if len(articles) != 1:
+        raise ApiError(45008)
+    one = articles[0]
+    return {
+        "kind": "news",
+        "title": jsons.text(one, "title"),
+        "text": jsons.text(one, "digest", ""),
+        "url": f"/sim/media/{news.media_id}",
+    }
+
+
+def _card(_world: World, _part: Json) -> dict[str, object]:
+    """A coupon: the account has none to give."""
+    raise ApiError(48001)
+
+
 READERS: Mapping[str, Callable[[World, Json], dict[str, object]]] = {
     "text": _text,
     "image": _medium("image"),
@@ -126,6 +181,11 @@ READERS: Mapping[str, Callable[[World, Json], dict[str, object]]] = {
     "video": _medium("video"),
     "msgmenu": _msgmenu,
     "news": _news,
+    "music": _music,
+    "miniprogrampage": _mini_program,
+    "mpnews": _mpnews,
+    "mpvideo": _medium("mpvideo"),
+    "wxcard": _card,
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -10,6 +11,7 @@ from aiohttp import web
 
 from bot.simulator import tokens
 from bot.simulator.errors import ApiError
+from bot.simulator.links import host_of
 from bot.simulator.settings import Kind
 from bot.simulator.state import OauthCode, OauthToken
 from bot.simulator.world import STRINGS
@@ -24,7 +26,8 @@ if TYPE_CHECKING:
 
 CODE_LIFE = 300
 TOKEN_LIFE = 7200
-STATE_BYTES = 128
+REFRESH_LIFE = 30 * 24 * 3600
+STATE = re.compile(r"[A-Za-z0-9]{0,128}")
 
 
 class AuthorizeError(ValueError):
@@ -46,18 +49,18 @@ def authorize(world: World, phone: Phone, query: Mapping[str, str]) -> str:
     if scope not in {"snsapi_base", "snsapi_userinfo"}:
         msg = "scope: snsapi_base or snsapi_userinfo"
         raise AuthorizeError(msg)
-    if len(query.get("state", "").encode()) > STATE_BYTES:
-        msg = "state: more than 128 bytes"
+    if not STATE.fullmatch(query.get("state", "")):
+        msg = "state: letters and digits, at most 128"
         raise AuthorizeError(msg)
-    target = urlsplit(query.get("redirect_uri", ""))
-    domain = world.account.oauth_domain
-    if target.scheme not in {"http", "https"} or not target.hostname or (domain and target.hostname != domain):
+    back, allowed = query.get("redirect_uri", ""), world.account.oauth_domain or host_of(world.account.public_origin)
+    if not host_of(back) or host_of(back) != allowed:
         msg = "redirect_uri: 10003"
         raise AuthorizeError(msg)
+    target = urlsplit(back)
     code = secrets.token_urlsafe(24)
     world.state.codes[code] = OauthCode(phone.openid, scope, world.clock.now() + CODE_LIFE)
-    back = [*parse_qsl(target.query, keep_blank_values=True), ("code", code), ("state", query.get("state", ""))]
-    return urlunsplit((target.scheme, target.netloc, target.path or "/", urlencode(back), ""))
+    asked = [*parse_qsl(target.query, keep_blank_values=True), ("code", code), ("state", query.get("state", ""))]
+    return urlunsplit((target.scheme, target.netloc, target.path or "/", urlencode(asked), ""))
 
 
 async def authorize_page(world: World, request: web.Request) -> web.Response:
@@ -111,8 +114,12 @@ async def refresh(world: World, call: Call) -> Json:
     """GET /sns/oauth2/refresh_token."""
     if call.query.get("appid") != world.account.app_id:
         raise ApiError(40013)
+    if call.query.get("grant_type") != "refresh_token":
+        raise ApiError(40002)
     for token in world.state.web_tokens.values():
         if token.refresh_token == call.query.get("refresh_token"):
+            if world.clock.now() >= token.expires - TOKEN_LIFE + REFRESH_LIFE:
+                raise ApiError(42002)
             return _grant(world, token.openid, token.scope)
     raise ApiError(40030)
 

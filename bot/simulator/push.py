@@ -39,6 +39,10 @@ class Delivery(Protocol):
         """Run something beside."""
         ...
 
+    def watch(self, work: Coroutine[None, None, None]) -> None:
+        """Run something beside that may take long and that nobody waits for."""
+        ...
+
     async def quiet(self) -> None:
         """Wait until nothing is under way."""
         ...

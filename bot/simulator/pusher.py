@@ -37,6 +37,7 @@ class Dress:
     app_id: str
     wrong_signature: bool
     broken_padding: bool
+    on_purpose: bool
 
 
 @dataclass(frozen=True)
@@ -59,14 +60,16 @@ class Pusher:
         )
         self._lanes: dict[str, asyncio.Lock] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._watches: set[asyncio.Task[None]] = set()
         self._failures: deque[float] = deque()
         self._suspended_until = 0.0
 
     async def close(self) -> None:
         """Give up what is under way."""
-        for task in list(self._tasks):
+        under_way = [*self._tasks, *self._watches]
+        for task in under_way:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*under_way, return_exceptions=True)
         await self._session.close()
 
     def send(self, push: Push) -> asyncio.Task[None]:
@@ -79,6 +82,12 @@ class Pusher:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+    def watch(self, work: Coroutine[None, None, None]) -> None:
+        """Run something beside that `quiet` does not wait for."""
+        task = asyncio.create_task(work)
+        self._watches.add(task)
+        task.add_done_callback(self._watches.discard)
 
     async def quiet(self) -> None:
         """Wait until nothing is under way."""
@@ -94,14 +103,16 @@ class Pusher:
 
     def _dress(self) -> Dress:
         account, faults = self._world.account, self._world.faults
-        key = account.aes_key
-        if faults.take("old_key"):
+        key, wrong_appid, old_key = account.aes_key, faults.take("wrong_appid"), faults.take("old_key")
+        if old_key:
             key = account.previous_aes_key or secrets.token_hex(22)[:42] + "A"
+        signed_wrong, padded_wrong = faults.take("wrong_signature"), faults.take("broken_padding")
         return Dress(
             key=crypto.key_of(key),
-            app_id="wx0000000000000000" if faults.take("wrong_appid") else account.app_id,
-            wrong_signature=faults.take("wrong_signature"),
-            broken_padding=faults.take("broken_padding"),
+            app_id="wx0000000000000000" if wrong_appid else account.app_id,
+            wrong_signature=signed_wrong,
+            broken_padding=padded_wrong,
+            on_purpose=wrong_appid or signed_wrong or padded_wrong or (old_key and not account.previous_aes_key),
         )
 
     async def _deliver(self, push: Push) -> None:
@@ -115,14 +126,18 @@ class Pusher:
         else:
             settled = [await self._settle(push, dress) for _ in range(copies.times)]
         self._show(push, settled[0])
+        if settled[0].fault and not dress.on_purpose:
+            self._count_failure()
 
     async def _settle(self, push: Push, dress: Dress) -> Verdict:
         """Deliver until there is an answer that counts, at most `retries` times."""
         settings = self._world.settings
-        verdict = Verdict([], "no delivery")
+        verdict, letter = Verdict([], "no delivery"), self._letter(push, dress)
         for attempt in range(1, settings.retries + 1):
             begun = time.monotonic()
-            verdict, answered = await self._attempt(push, dress, attempt)
+            if attempt > 1 and settings.assumed.fresh_signatures:
+                letter = self._letter(push, dress)
+            verdict, answered = await self._attempt(push, dress, attempt, letter)
             if answered and not (verdict.fault and settings.retry_bad_answers):
                 return verdict
             if attempt < settings.retries:
@@ -131,10 +146,10 @@ class Pusher:
                 await asyncio.sleep(max(0.0, pause))
         return verdict
 
-    async def _attempt(self, push: Push, dress: Dress, attempt: int) -> tuple[Verdict, bool]:
+    async def _attempt(self, push: Push, dress: Dress, attempt: int, letter: tuple[str, str]) -> tuple[Verdict, bool]:
         """One delivery: what it is worth, and whether the bot answered at all."""
         world, begun = self._world, time.monotonic()
-        query, body = self._letter(push, dress)
+        query, body = letter
         answer = await self._post(query, body)
         if answer.status:
             asked = Asked(push.openid, push.trigger, dress.key)
@@ -199,7 +214,6 @@ class Pusher:
         phone = world.state.phones.get(push.openid)
         if verdict.fault:
             world.alarm(push.openid, verdict.fault, push.trigger)
-            self._count_failure()
         if phone is None or not push.shows or not phone.following:
             return
         for item in verdict.shown:
@@ -208,7 +222,7 @@ class Pusher:
             world.show(phone, "notice", "fault", STRINGS["fault_notice"])
 
     def _count_failure(self) -> None:
-        """After too many failures in five minutes pushes stop for one minute (off unless a threshold is set)."""
+        """After too many failures in five minutes pushes stop for one minute (0: never)."""
         threshold, now = self._world.settings.mark_fail_threshold, self._world.clock.now()
         self._failures.append(now)
         while self._failures and self._failures[0] < now - FAILURE_SPAN:

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from bot.simulator.world import World
 
 LONGEST = 2_592_000
-DEFAULT = 60
 PERMANENT = 100_000
 SCENE_CHARACTERS = 64
 KINDS = {
@@ -50,8 +49,8 @@ async def create(world: World, call: Call) -> Json:
             raise ApiError(40035)
     if permanent and sum(one.expires == 0 for one in world.state.qr.values()) >= PERMANENT:
         raise ApiError(45009)
-    seconds = 0 if permanent else min(jsons.integer(data, "expire_seconds", DEFAULT), LONGEST)
-    if not permanent and seconds <= 0:
+    seconds = 0 if permanent else jsons.integer(data, "expire_seconds", world.settings.assumed.qr_life)
+    if not permanent and not 0 < seconds <= LONGEST:
         raise ApiError(40035)
     code = add(world, value, scene_id, world.clock.now() + seconds if seconds else 0.0)
     answer: Json = {"ticket": code.ticket, "url": code.url}
@@ -79,10 +78,10 @@ def find(world: World, ticket: str = "", url: str = "", scene: str = "") -> Qr |
 
 
 async def picture(world: World, request: web.Request) -> web.Response:
-    """GET /cgi-bin/showqrcode?ticket=: a PNG, without a token; 404 for an unknown ticket."""
+    """GET /cgi-bin/showqrcode?ticket=: a PNG, without a token."""
     code = world.state.qr.get(request.query.get("ticket", ""))
     if code is None:
-        raise web.HTTPNotFound
+        return web.Response(status=world.settings.assumed.missing_qr_status)
     out = io.BytesIO()
     segno.make(code.url, error="m").save(out, kind="png", scale=8, border=4)
     return web.Response(body=out.getvalue(), content_type="image/png")

@@ -133,21 +133,29 @@ def _medium(tag: str, kind: str) -> Callable[[World, Asked, Node], list[Shown]]:
         part = root.get(tag)
         media_id = part.value("MediaId") if part else ""
         media = world.live_media(media_id)
-        if media is None or media.kind != kind:
+        if part is None or media is None or media.kind != kind:
             msg = f"MediaId is unknown, expired or no {kind}"
             raise BadReplyError(msg)
-        title = part.value("Title") if part else ""
-        return [Shown(kind, "", {"media_id": media_id, "title": title, "url": f"/sim/media/{media_id}"})]
+        if media.content_type == "image/gif":
+            msg = "a GIF is no picture for a reply"
+            raise BadReplyError(msg)
+        extra: dict[str, object] = {
+            "media_id": media_id,
+            "title": part.value("Title"),
+            "url": f"/sim/media/{media_id}",
+        }
+        return [Shown(kind, part.value("Description"), extra)]
 
     return read
 
 
-def _music(_world: World, _asked: Asked, root: Node) -> list[Shown]:
+def _music(world: World, _asked: Asked, root: Node) -> list[Shown]:
     part = root.get("Music")
-    url = part.value("MusicUrl") if part else ""
-    if part is None or not url:
-        msg = "music without MusicUrl"
+    thumb = world.live_media(part.value("ThumbMediaId") if part else "")
+    if part is None or thumb is None or thumb.kind not in {"thumb", "image"}:
+        msg = "music whose ThumbMediaId is unknown, expired or no picture"
         raise BadReplyError(msg)
+    url = part.value("MusicUrl") or part.value("HQMusicUrl")
     return [Shown("news", part.value("Description"), {"title": part.value("Title"), "url": url})]
 
 

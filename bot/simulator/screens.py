@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from bot.simulator.clock import iso
 from bot.simulator.jsons import Json
 from bot.simulator.state import Phone, ScreenItem
+
+if TYPE_CHECKING:
+    from bot.simulator.world import World
 
 
 def item_json(item: ScreenItem) -> Json:
@@ -18,6 +23,24 @@ def item_json(item: ScreenItem) -> Json:
     if item.items:
         data["items"] = item.items
     return data
+
+
+def phone_json(world: World, phone: Phone) -> Json:
+    """What the control API tells of a phone."""
+    call = phone.ring
+    shown = {"id": call.id, "text": call.text, "keys": call.keys, "since": iso(call.since)} if call else None
+    return {
+        "openid": phone.openid,
+        "name": phone.name,
+        "following": phone.following,
+        "index": phone.index,
+        "items": len(phone.screen),
+        "tags": [world.state.tags[tag] for tag in phone.tags if tag in world.state.tags],
+        "number": phone.number,
+        "ringing": shown if call and not call.picked_up else None,
+        "talking": shown if call and call.picked_up else None,
+        "notices": {**phone.notices, **dict.fromkeys(phone.long_notices, -1)},
+    }
 
 
 def screen_after(phone: Phone, n: int) -> list[Json]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Self
+from pathlib import Path
+from typing import Self
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
+from bot.simulator.assumptions import Assumed
 
 
 class Mode(StrEnum):
@@ -31,26 +31,36 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class TemplateSpec:
-    """One approved message template: its keys (thing1, time2 ...) in the order the card shows them."""
+    """One approved message template: its keys (thing1, time2 ...) in the order the card shows them.
+
+    `constants` are the values that a const or enum key may have; `long_term` concerns subscription notices only.
+    """
 
     template_id: str
     title: str
     keys: tuple[str, ...]
     labels: tuple[str, ...] = ()
+    constants: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    long_term: bool = False
 
     @classmethod
     def of(cls, data: Mapping[str, object]) -> Self:
         """Read `{template_id, title, keys: [...], labels?: [...]}`; raises KeyError when a part is missing."""
-        keys, labels = data["keys"], data.get("labels", [])
+        keys, labels, constants = data["keys"], data.get("labels", []), data.get("constants", {})
         if not isinstance(keys, (list, tuple)) or not isinstance(labels, (list, tuple)):
             msg = "keys and labels of a template are lists"
             raise TypeError(msg)
-        return cls(str(data["template_id"]), str(data["title"]), tuple(map(str, keys)), tuple(map(str, labels)))
+        if not isinstance(constants, dict) or not all(isinstance(one, (list, tuple)) for one in constants.values()):
+            msg = "constants of a template are lists of values by key"
+            raise TypeError(msg)
+        allowed = {str(key): tuple(map(str, values)) for key, values in constants.items()}
+        given = str(data["template_id"]), str(data["title"]), tuple(map(str, keys)), tuple(map(str, labels))
+        return cls(*given, allowed, data.get("long_term") is True)
 
 
 @dataclass(frozen=True)
 class SimulatorSettings:
-    """The account and the manners of the platform; times in seconds."""
+    """The account and the manners of the platform; times in seconds. `assumed` holds what nobody could prove."""
 
     app_id: str
     app_secret: str
@@ -72,8 +82,11 @@ class SimulatorSettings:
     retry_pause: float | None = None
     retry_bad_answers: bool = False
     overlap: bool = False
-    mark_fail_threshold: int = 0
+    mark_fail_threshold: int = 80
     finish_delay: float = 0.2
     ip_white_list: tuple[str, ...] = ()
     oauth_domain: str | None = None
     daily_limits: Mapping[str, int] = field(default_factory=dict)
+    gateway_secret: str | None = None
+    notices: tuple[TemplateSpec, ...] = ()
+    assumed: Assumed = field(default_factory=Assumed)

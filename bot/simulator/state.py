@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from bot.simulator.jsons import Json
+from bot.simulator.settings import TemplateSpec
 
 KEPT_AFTER = 24 * 3600
 REFRESHABLE = 30 * 24 * 3600
@@ -36,8 +37,20 @@ class ScreenItem:
 
 
 @dataclass
+class Ring:
+    """A call on a phone, ringing until somebody picks up; it ends by itself at `ends`."""
+
+    id: str
+    text: str
+    keys: str
+    since: float
+    ends: float
+    picked_up: bool = False
+
+
+@dataclass
 class Phone:
-    """One user of WeChat, seen from this account."""
+    """One user of WeChat, seen from this account, and what they hold: the same phone takes SMS and calls."""
 
     openid: str
     index: int
@@ -57,11 +70,20 @@ class Phone:
     snapshot: bool = False
     screen: list[ScreenItem] = field(default_factory=list)
     cookies: dict[str, str] = field(default_factory=dict)
+    number: str = ""
+    unreachable_number: bool = False
+    ring: Ring | None = None
+    last_sms: str = ""
+    refuses_messages: bool = False
+    blacklisted: bool = False
+    notices: dict[str, int] = field(default_factory=dict)
+    long_notices: list[str] = field(default_factory=list)
+    masses: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass
 class Media:
-    """A file the platform keeps for three days; `kind` is image, voice, video or thumb."""
+    """A file the platform keeps for three days, or for good; `kind` is image, voice, video, thumb, news or mpvideo."""
 
     media_id: str
     kind: str
@@ -69,6 +91,7 @@ class Media:
     filename: str
     size: int
     created: float
+    permanent: bool = False
 
 
 @dataclass
@@ -128,6 +151,17 @@ class SentOnce:
 
 
 @dataclass
+class Mass:
+    """A mass message: the digest or clientmsgid by which it is known, and when it was last asked for."""
+
+    msg_id: int
+    key: str
+    at: float
+    asked: float
+    status: str = "SEND_SUCCESS"
+
+
+@dataclass
 class State:
     """The whole memory of the platform except media bytes, log and faults."""
 
@@ -149,9 +183,17 @@ class State:
     sent_once: dict[str, SentOnce] = field(default_factory=dict)
     last_msgid: int = 0
     alarms: int = 0
+    made_templates: dict[str, TemplateSpec] = field(default_factory=dict)
+    made_notices: dict[str, TemplateSpec] = field(default_factory=dict)
+    dropped: list[str] = field(default_factory=list)
+    industries: list[str] = field(default_factory=list)
+    masses: dict[int, Mass] = field(default_factory=dict)
+    next_mass: int = 1_000_000_000
+    gateway_jobs: dict[str, float] = field(default_factory=dict)
 
     def forget_before(self, now: float) -> None:
         """Drop what nobody can ask for any more, so that the file does not grow for ever."""
         self.codes = {key: one for key, one in self.codes.items() if one.expires > now - KEPT_AFTER}
         self.web_tokens = {key: one for key, one in self.web_tokens.items() if one.expires > now - REFRESHABLE}
         self.sent_once = {key: one for key, one in self.sent_once.items() if one.at > now - KEPT_AFTER}
+        self.gateway_jobs = {key: at for key, at in self.gateway_jobs.items() if at > now - REFRESHABLE}

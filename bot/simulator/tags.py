@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from bot.simulator.world import World
 
 NAME_BYTES, TAGS, BATCH, PER_USER = 30, 100, 50, 20
+MOST_FANS = 100_000
+BLACK_BATCH = 20
 RESERVED = (0, 1, 2)
 PAGE = 10_000
 
@@ -65,6 +67,8 @@ async def update(world: World, call: Call) -> Json:
 async def delete(world: World, call: Call) -> Json:
     """POST /cgi-bin/tags/delete."""
     tag = _known(world, jsons.integer(jsons.obj(call.json(), "tag"), "id"))
+    if _count(world, tag) > MOST_FANS:
+        raise ApiError(45057)
     del world.state.tags[tag]
     for phone in world.state.phones.values():
         phone.tags = [one for one in phone.tags if one != tag]
@@ -120,3 +124,32 @@ async def members(world: World, call: Call) -> Json:
     openids = [phone.openid for phone in world.state.phones.values() if one in phone.tags and phone.openid > start]
     page = sorted(openids)[:PAGE]
     return {"count": len(page), "data": {"openid": page}, "next_openid": page[-1] if page else ""}
+
+
+async def blacklist(world: World, call: Call) -> Json:
+    """POST /cgi-bin/tags/members/getblacklist {begin_openid}."""
+    start = jsons.text(call.json(), "begin_openid", "")
+    every = sorted(phone.openid for phone in world.state.phones.values() if phone.blacklisted)
+    page = [openid for openid in every if openid > start][:PAGE]
+    answer: Json = {"total": len(every), "count": len(page), "next_openid": page[-1] if page else ""}
+    return {**answer, "data": {"openid": page}} if page else answer
+
+
+def _put(world: World, call: Call, *, black: bool) -> Json:
+    openids = jsons.texts(call.json(), "openid_list")
+    if not 0 < len(openids) <= BLACK_BATCH:
+        raise ApiError(40032)
+    phones = [user(world, openid) for openid in openids]
+    for phone in phones:
+        phone.blacklisted = black
+    return dict(OK)
+
+
+async def blacken(world: World, call: Call) -> Json:
+    """POST /cgi-bin/tags/members/batchblacklist: twenty at most; sending to them answers 43019."""
+    return _put(world, call, black=True)
+
+
+async def whiten(world: World, call: Call) -> Json:
+    """POST /cgi-bin/tags/members/batchunblacklist."""
+    return _put(world, call, black=False)

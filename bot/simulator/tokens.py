@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from typing import TYPE_CHECKING
 
@@ -18,12 +19,15 @@ LIFE = 7200
 OVERLAP = 300
 FORCED_PER_DAY = 20
 FORCED_APART = 30
+WELL_FORMED = re.compile(r"[\w-]{16,512}", re.ASCII)
 
 
 def check(world: World, value: str) -> None:
     """Refuse a missing, unknown, superseded or expired token with the code that fits."""
     if not value:
         raise ApiError(41001)
+    if not WELL_FORMED.fullmatch(value):
+        raise ApiError(40014)
     now = world.clock.now()
     for space in (world.state.plain_tokens, world.state.stable_tokens):
         for token in space.tokens:
@@ -51,9 +55,10 @@ def credentials(world: World, appid: str, secret: str) -> None:
         raise ApiError(40125)
 
 
-def _address(world: World, ip: str) -> None:
+def address(world: World, ip: str) -> None:
+    """Refuse a caller outside the white list, if there is one."""
     if world.account.ip_white_list and ip not in world.account.ip_white_list:
-        raise ApiError(40164, ip=ip)
+        raise ApiError(world.settings.assumed.ip_refusal, ip=ip)
 
 
 def _mint(world: World, space: Space, *, old_lives: float) -> Token:
@@ -72,7 +77,7 @@ async def get_token(world: World, call: Call) -> Json:
     if call.query.get("grant_type") != "client_credential":
         raise ApiError(40002)
     credentials(world, call.query.get("appid", ""), call.query.get("secret", ""))
-    _address(world, call.ip)
+    address(world, call.ip)
     token = _mint(world, world.state.plain_tokens, old_lives=OVERLAP)
     return {"access_token": token.value, "expires_in": LIFE}
 
@@ -83,7 +88,7 @@ async def get_stable_token(world: World, call: Call) -> Json:
     if jsons.text(data, "grant_type", "") != "client_credential":
         raise ApiError(40002)
     credentials(world, jsons.text(data, "appid", ""), jsons.text(data, "secret", ""))
-    _address(world, call.ip)
+    address(world, call.ip)
     space, now = world.state.stable_tokens, world.clock.now()
     current = space.tokens[-1] if space.tokens and space.tokens[-1].dies is None else None
     if data.get("force_refresh") is True and _may_force(world, space):
@@ -129,7 +134,12 @@ async def clear_quota(world: World, call: Call) -> Json:
     if world.state.counters.get(key, 0) >= 10:  # noqa: PLR2004 - the platform's number
         raise ApiError(48006)
     used = world.state.counters.get(key, 0) + 1
-    for name in [name for name in world.state.counters if name.startswith(f"{day} ")]:
+    for name in [name for name in world.state.counters if name.startswith(f"{day} ") and not name.endswith(" forced")]:
         del world.state.counters[name]
     world.state.counters[key] = used
     return {"errcode": 0, "errmsg": "ok"}
+
+
+async def addresses(world: World, _call: Call) -> Json:
+    """GET /cgi-bin/getcallbackip: where pushes come from."""
+    return {"ip_list": [world.settings.host]}

@@ -24,6 +24,10 @@ STRINGS: dict[str, str] = json.loads((STATIC / "strings.json").read_text(encodin
 MEDIA_LIFE = 3 * 24 * 3600
 
 
+class NumberTakenError(ValueError):
+    """Two phones cannot ring under one number."""
+
+
 @dataclass
 class Account:
     """The account as the console would show it; everything here can be changed while running."""
@@ -40,8 +44,10 @@ class Account:
     public_origin: str
     ip_white_list: tuple[str, ...]
     oauth_domain: str | None
+    gateway_secret: str | None
     daily_limits: dict[str, int] = field(default_factory=dict)
     templates: dict[str, TemplateSpec] = field(default_factory=dict)
+    notices: dict[str, TemplateSpec] = field(default_factory=dict)
 
 
 class World:
@@ -66,16 +72,22 @@ class World:
             public_origin=(settings.public_origin or settings.bot_url).rstrip("/"),
             ip_white_list=settings.ip_white_list,
             oauth_domain=settings.oauth_domain,
+            gateway_secret=settings.gateway_secret,
             daily_limits=dict(settings.daily_limits),
             templates={one.template_id: one for one in settings.templates},
+            notices={one.template_id: one for one in settings.notices},
         )
         crypto.key_of(settings.encoding_aes_key)
         self.keeper = Keeper(settings.state_file)
         self.state = self.keeper.load()
-        self.clock = Clock(self.state.clock_offset)
+        self.clock = Clock(self.state.clock_offset, settings.assumed.midnight_hours_east)
         self.changes = Changes()
         self.log = Log(self.clock, self.changes)
         self.faults = Faults()
+        self.this_minute: dict[str, tuple[int, int]] = {}
+        """What has a quota by the minute → which minute it is, and the calls in it."""
+        self.pages: dict[str, list[str]] = {}
+        """Openid → the pages open in that phone's browser, the newest last."""
         self._make_followers()
 
     def _make_followers(self) -> None:
@@ -101,10 +113,32 @@ class World:
         self.state.forget_before(self.clock.now())
         self.keeper.save(self.state)
 
-    def add_phone(self, openid: str | None, name: str, *, following: bool) -> Phone:
-        """A new user; without an openid the next free one is made."""
+    def templates(self) -> dict[str, TemplateSpec]:
+        """The message templates the account may send: the console's, and what was added and deleted by calls."""
+        every = self.account.templates | self.state.made_templates
+        return {key: one for key, one in every.items() if key not in self.state.dropped}
+
+    def notices(self) -> dict[str, TemplateSpec]:
+        """The same for subscription notices."""
+        every = self.account.notices | self.state.made_notices
+        return {key: one for key, one in every.items() if key not in self.state.dropped}
+
+    def with_number(self, number: str) -> Phone | None:
+        """The phone that rings under this number."""
+        return next((phone for phone in self.state.phones.values() if number and phone.number == number), None)
+
+    def give_number(self, phone: Phone, number: str) -> None:
+        """Give a phone its number, or none; raises NumberTakenError."""
+        holder = self.with_number(number)
+        if holder is not None and holder is not phone:
+            raise NumberTakenError(f"another phone has the number {number}")
+        phone.number = number
+
+    def add_phone(self, openid: str | None, name: str, number: str = "", *, following: bool) -> Phone:
+        """A new user; without an openid the next free one is made. Raises NumberTakenError."""
         index = max((phone.index for phone in self.state.phones.values()), default=0) + 1
         phone = Phone(openid or f"o-sim-{index:05d}", index, name, following)
+        self.give_number(phone, number)
         if following:
             phone.subscribe_time = self.clock.stamp()
         self.state.phones[phone.openid] = phone
@@ -131,16 +165,16 @@ class World:
         self.state.last_msgid = max(self.state.last_msgid + 1, 22_000_000_000_000_000 + int(time.time() * 1_000_000))
         return self.state.last_msgid
 
-    def keep_media(self, kind: str, data: bytes, content_type: str, filename: str) -> Media:
-        """Keep a temporary medium and give it an id."""
-        media = Media(secrets.token_urlsafe(48), kind, content_type, filename, len(data), self.clock.now())
+    def keep_media(self, kind: str, data: bytes, content_type: str, filename: str, *, permanent: bool = False) -> Media:
+        """Keep a medium, temporary unless said, and give it an id."""
+        media = Media(secrets.token_urlsafe(48), kind, content_type, filename, len(data), self.clock.now(), permanent)
         self.state.media[media.media_id] = media
         self.keeper.put(media.media_id, data)
         return media
 
     def live_media(self, media_id: str) -> Media | None:
-        """The medium, if it exists and is younger than three days."""
+        """The medium, if it exists and is younger than three days or permanent."""
         media = self.state.media.get(media_id)
-        if media is None or self.clock.now() - media.created >= MEDIA_LIFE:
+        if media is None or (not media.permanent and self.clock.now() - media.created >= MEDIA_LIFE):
             return None
         return media

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,13 +12,15 @@ from bot.simulator.endpoints import ENDPOINTS
 from bot.simulator.replies import Asked, classify
 from bot.simulator.settings import Mode, SimulatorSettings
 from bot.simulator.world import World
-from tests.bot.simulator.tiny_bot import AES_KEY, APP_ID, SECRET, TOKEN, silent, table
+from tests.bot.simulator.tiny_bot import AES_KEY, APP_ID, GATEWAY, SECRET, TOKEN, sealed, silent, table
 
 NAMES = """
 touser msgtype text content template_id data thing1 value button type key url name tag id tagid openid_list action_name
 action_info scene scene_id scene_str expire_seconds openid appid secret grant_type msgmenu list head_content command
 matchrule tag_id user_id menuid sub_button articles news image media_id client_msg_id remark user_list ticket lat lng
-label scale title size event fields base64 format scan_result
+label scale title size event fields base64 format scan_result filter is_to_all clientmsgid towxname msg_id tid kidList
+sceneDesc priTmplId template_id_short industry_id1 industry_id2 thumb_media_id count offset begin_openid pagepath
+miniprogram page musicurl pictures template_ids reject number
 """
 KEYS = st.sampled_from(NAMES.split())
 LEAVES = st.one_of(
@@ -49,8 +52,36 @@ async def test_any_body_gets_a_business_answer(calls: list[tuple[str, dict[str, 
                 assert isinstance(await response.json(content_type=None), dict)
 
 
-CONTROLS = ["say", "tap", "menu", "scan", "location", "file", "link", "event", "image", "voice"]
+CONTROLS = [
+    "say", "tap", "menu", "scan", "location", "file", "link", "event", "image", "voice", "sms", "pick_up", "press",
+    "hang_up", "subscribe", "unsubscribe_notice", "settings",
+]  # fmt: skip
 RAW = st.one_of(st.binary(max_size=60), BODIES.map(lambda body: json.dumps(body).encode()))
+
+
+GATEWAY_BODIES = st.fixed_dictionaries(
+    {
+        "id": st.one_of(st.sampled_from(["tongban-1", "tongban-2"]), LEAVES),
+        "to": st.one_of(st.just("13800000000"), LEAVES),
+        "purpose": st.one_of(st.just("alarm"), LEAVES),
+        "text": st.one_of(st.text(), LEAVES),
+        "keys": st.one_of(st.just("1"), LEAVES),
+        "values": st.one_of(st.just({}), LEAVES),
+    }
+).map(lambda body: json.dumps(body).encode())
+
+
+@settings(max_examples=30)
+@given(st.lists(st.one_of(st.binary(max_size=60), GATEWAY_BODIES), min_size=10, max_size=20))
+async def test_any_signed_request_to_the_gateway_is_done_or_refused(bodies: list[bytes]) -> None:
+    async with table(silent, gateway_secret=GATEWAY) as one:
+        one.platform.add_phone(number="13800000000")
+        for body in bodies:
+            stamp = str(int(time.time()))
+            headers = {"X-Tongban-Time": stamp, "X-Tongban-Signature": sealed(GATEWAY, stamp, body)}
+            address = f"{one.platform.origin}/gateway/sms"
+            async with one.http.post(address, data=body, headers=headers) as response:
+                assert response.status in {200, 400}, body
 
 
 @settings(max_examples=30)

@@ -1,11 +1,13 @@
 """The control API: what the phones page reads and does, the clock, and that nothing is forgotten over a restart."""
 
 import asyncio
+import dataclasses
 from pathlib import Path
 
 import pytest
 
 from bot.simulator import Simulator, SimulatorSettings, assumptions, run_simulator
+from bot.simulator.assumptions import Assumed
 from bot.simulator.keeping import StateFileError
 from tests.bot.simulator.tiny_bot import AES_KEY, SECRET, Table, silent, table
 
@@ -56,7 +58,8 @@ async def test_state_screen_transcript_and_log_tell_the_story() -> None:
         await one.control(f"phones/{openid}/say", {"text": "第二句\n下一行"})
         state = await one.control("state")
         assert isinstance(state["phones"], list)
-        assert state["phones"][0] == {"openid": openid, "name": "田老师", "following": True, "index": 1, "items": 4}
+        told = {"openid": openid, "name": "田老师", "following": True, "index": 1, "items": 4, "number": ""}
+        assert state["phones"][0].items() >= told.items()
         screen = await one.control(f"phones/{openid}/screen?after=2")
         assert isinstance(screen["items"], list)
         assert [item["n"] for item in screen["items"]] == [3, 4]
@@ -193,7 +196,8 @@ async def test_reset_forgets_everything_but_the_account() -> None:
         await one.platform.phone("o-sim-00001").say("您好")
         await one.control("faults", {"wrong_signature": -1})
         state = await one.control("reset", {})
-        assert state["phones"] == [{"openid": "o-sim-00001", "name": "", "following": True, "index": 1, "items": 0}]
+        assert isinstance(state["phones"], list)
+        assert [(phone["openid"], phone["items"]) for phone in state["phones"]] == [("o-sim-00001", 0)]
         assert (await one.control("faults"))["wrong_signature"] == 0
 
 
@@ -237,9 +241,29 @@ async def test_a_file_that_is_something_else_is_named(tmp_path: Path) -> None:
 
 
 def test_the_assumptions_name_the_settings() -> None:
-    settings = SimulatorSettings("wx0", "s", "t", AES_KEY, retries=4, retry_pause=2.0)
-    printed = assumptions(settings)
-    assert "delivered 4 times at most; the next delivery starts 2.0 s later" in printed[0]
+    assumed = Assumed(False, 0.0, 61004, True, 60.0, 10 * 1024 * 1024, "thumb_media_id", 60, True, 400)
+    assert len(dataclasses.fields(Assumed)) == 10
+    plain, changed = (
+        "\n".join(assumptions(SimulatorSettings("wx0", "s", "t", AES_KEY, **more)))  # type: ignore[arg-type]  # names are checked by the dataclass itself
+        for more in ({}, {"retries": 4, "retry_pause": 2.0, "mark_fail_threshold": 0, "assumed": assumed})
+    )
+    assert "delivered 4 times at most; the next delivery starts 2.0 s later" in changed
+    for before, after in (
+        ("signed and sealed anew", "the same bytes"),
+        ("After 80 failures", "Failures never stop pushes"),
+        ("midnight 8 h east", "midnight 0 h east"),
+        ("answers 40164", "answers 61004"),
+        ("Only fetching a token is", "Every call is"),
+        ("Within 600 s", "Within 60 s"),
+        ("up to 2 MB may", "up to 10 MB may"),
+        ("names its id media_id", "names its id thumb_media_id"),
+        ("no life has 30 s", "no life has 60 s"),
+        ("do not add up", "notice add up"),
+        ("HTTP 404", "HTTP 400"),
+    ):
+        assert before in plain
+        assert before not in changed
+        assert after in changed
 
 
 async def test_a_restart_forgets_nothing(tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ import re
 
 import pytest
 
+from bot.simulator.assumptions import Assumed
+from bot.simulator.state import Phone
 from tests.bot.simulator.tiny_bot import Table, silent, table, texts
 
 CLICK = {"type": "click", "name": "我的任务", "key": "tasks"}
@@ -50,6 +52,10 @@ async def test_a_menu_is_created_read_tapped_and_deleted() -> None:
         ({"button": [{"name": "更多", "sub_button": [{**CLICK, "type": "x"}]}]}, 40024),
         ({"button": [{"name": "更多", "sub_button": [{**CLICK, "name": "长" * 21}]}]}, 40025),
         (b'{"button":[{"type":"click","name":"\\u6211","key":"a"}]}', 40033),
+        ({"button": [{**VIEW, "url": "weixin://menu"}]}, 40020),
+        ({"button": [{**VIEW, "type": "miniprogram", "appid": "wx1"}]}, 40035),
+        ({"button": [{"name": "更多", "sub_button": [{**CLICK, "key": "k" * 129}]}]}, 40026),
+        ({"button": [{"name": "更多", "sub_button": [{**VIEW, "url": ""}]}]}, 40027),
     ],
 )
 async def test_a_menu_beyond_the_limits_is_refused(menu: object, expected: int) -> None:
@@ -82,7 +88,14 @@ async def test_the_tag_applied_last_decides_which_menu_a_person_sees() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rule", "expected"), [({"sex": "1"}, 65320), ({}, 65304), ({"tag_id": "999"}, 45159), ({"tag_id": "x"}, 45159)]
+    ("rule", "expected"),
+    [
+        ({"sex": "1"}, 65320),
+        ({"tag_id": "100", "client_platform_type": "2"}, 65320),
+        ({}, 65304),
+        ({"tag_id": "999"}, 45159),
+        ({"tag_id": "x"}, 45159),
+    ],
 )
 async def test_only_tags_may_choose_a_menu(rule: dict[str, str], expected: int) -> None:
     async with table(silent) as one:
@@ -112,6 +125,39 @@ async def test_special_buttons_push_what_the_platform_pushes() -> None:
             ["image"],
         ]
         assert "code-7" in one.bot.seen[0].xml
+        await one.control(menu, {"key": "photo", "pictures": ["/9j/4AAQ", "/9j/4BBB"]})
+        assert one.bot.seen[5].xml.count("<item><PicMd5Sum>") == 2
+        assert [incoming.message.type for incoming in one.bot.seen[6:]] == ["image", "image"]  # type: ignore[attr-defined]  # wechatpy has no types
+
+
+async def test_opening_a_submenu_is_not_pushed_and_a_mini_program_is() -> None:
+    program = {"type": "miniprogram", "name": "小程序", "url": "http://127.0.0.1/", "appid": "wx1", "pagepath": "a/b"}
+    async with table(silent) as one:
+        phone = one.platform.add_phone()
+        tag = await new_tag(one, "教师")
+        await one.api("menu/create", MENU)
+        rule = {"button": [{"name": "更多", "sub_button": [program, VIEW]}], "matchrule": {"tag_id": tag}}
+        menuid = (await one.api("menu/addconditional", rule))["menuid"]
+        await one.api("tags/members/batchtagging", {"openid_list": [phone.openid], "tagid": tag})
+        for key in ("更多", "小程序", "说明"):
+            await one.control(f"phones/{phone.openid}/menu", {"key": key})
+        assert [re.findall(r"<(?:Event|EventKey)><!\[CDATA\[([^]]+)", incoming.xml) for incoming in one.bot.seen] == [
+            ["view_miniprogram", "a/b"],
+            ["VIEW", VIEW["url"]],
+        ]
+        assert all(f"<MenuId>{menuid}</MenuId>" in incoming.xml for incoming in one.bot.seen)
+
+
+async def test_the_links_of_all_tagged_menus_lead_to_three_domains_at_most() -> None:
+    async with table(silent) as one:
+        tag = await new_tag(one, "教师")
+        await one.api("menu/create", MENU)
+
+        async def add(host: str) -> object:
+            button = {**VIEW, "url": f"https://{host}/"}
+            return await code(one, "menu/addconditional", {"button": [button], "matchrule": {"tag_id": tag}})
+
+        assert [await add(f"{name}.example") for name in "abbcd"] == [0, 0, 0, 0, 65316]
 
 
 async def test_tags_have_limits_and_leave_with_the_person() -> None:
@@ -172,6 +218,7 @@ async def test_a_qr_code_has_a_picture_and_limits() -> None:
     async with table(silent) as one:
         scene = {"action_name": "QR_SCENE", "action_info": {"scene": {"scene_id": 7}}}
         made = await one.api("qrcode/create", scene)
+        assert made["expire_seconds"] == 30
         address = f"{one.platform.origin}/cgi-bin/showqrcode"
         async with one.http.get(address, params={"ticket": str(made["ticket"])}) as response:
             assert io.BytesIO(await response.read()).read(8) == b"\x89PNG\r\n\x1a\n"
@@ -183,5 +230,24 @@ async def test_a_qr_code_has_a_picture_and_limits() -> None:
             {"action_name": "QR_STR_SCENE", "action_info": {"scene": {"scene_str": "a" * 65}}},
             {"action_name": "QR_LIMIT_SCENE", "action_info": {"scene": {"scene_id": 100_001}}},
             {**scene, "expire_seconds": 0},
+            {**scene, "expire_seconds": 2_592_001},
         ):
             assert await code(one, "qrcode/create", wrong) == 40035
+
+
+async def test_what_nobody_knows_of_qr_codes_can_be_switched() -> None:
+    async with table(silent, assumed=Assumed(qr_life=60, missing_qr_status=400)) as one:
+        scene = {"action_name": "QR_SCENE", "action_info": {"scene": {"scene_id": 7}}}
+        assert (await one.api("qrcode/create", scene))["expire_seconds"] == 60
+        async with one.http.get(f"{one.platform.origin}/cgi-bin/showqrcode", params={"ticket": "no"}) as response:
+            assert response.status == 400
+
+
+async def test_a_tag_that_very_many_wear_cannot_be_deleted() -> None:
+    async with table(silent) as one:
+        tag = await new_tag(one, "教师")
+        for n in range(100_001):
+            one.platform.world.state.phones[f"o-{n}"] = Phone(f"o-{n}", n, following=True, tags=[tag])
+        assert await code(one, "tags/delete", {"tag": {"id": tag}}) == 45057
+        one.platform.world.state.phones["o-0"].tags.clear()
+        assert await code(one, "tags/delete", {"tag": {"id": tag}}) == 0

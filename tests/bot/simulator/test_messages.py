@@ -44,6 +44,16 @@ async def test_three_messages_in_one_minute_after_a_follow_a_scan_or_a_tap(how: 
         assert await send(one, phone.openid) == 45015
 
 
+async def test_a_button_that_only_leads_to_a_page_opens_no_window() -> None:
+    async with table(silent) as one:
+        phone = one.platform.add_phone()
+        view = {"type": "view", "name": "说明", "url": "http://127.0.0.1/m/about"}
+        await one.api("menu/create", {"button": [view]})
+        await one.control(f"phones/{phone.openid}/menu", {"key": "说明"})
+        await one.control(f"phones/{phone.openid}/event", {"event": "LOCATION", "fields": {"Latitude": "25.1"}})
+        assert await send(one, phone.openid) == 45015
+
+
 async def test_the_short_window_is_spent_before_the_long_one() -> None:
     async with table(silent) as one:
         phone = one.platform.add_phone()
@@ -138,11 +148,11 @@ async def test_the_typing_sign_needs_a_person_who_acted_in_the_last_half_minute(
 @pytest.mark.parametrize(
     ("kind", "custom", "template"),
     [
-        ("verified-service", 45015, 40037),
+        ("verified-service", 45015, 40036),
         ("verified-subscription", 45015, 48001),
         ("unverified-service", 48001, 48001),
         ("unverified-subscription", 48001, 48001),
-        ("test", 45015, 40037),
+        ("test", 45015, 40036),
     ],
 )
 async def test_the_kind_of_account_decides_what_it_may_do(kind: str, custom: int, template: int) -> None:
@@ -150,3 +160,49 @@ async def test_the_kind_of_account_decides_what_it_may_do(kind: str, custom: int
         phone = one.platform.add_phone()
         assert await send(one, phone.openid) == custom
         assert (await one.api("message/template/send", {"touser": phone.openid}))["errcode"] == template
+
+
+async def test_an_account_that_blocks_messages_and_a_person_on_the_blacklist_get_none() -> None:
+    async with table(silent) as one:
+        phone = one.platform.add_phone()
+        await phone.say("在吗")
+        await one.control(f"phones/{phone.openid}/settings", {"refuse_messages": True})
+        assert await send(one, phone.openid) == 48002
+        await one.control(f"phones/{phone.openid}/settings", {"refuse_messages": False})
+        black = {"openid_list": [phone.openid]}
+        await one.api("tags/members/batchblacklist", black)
+        listed = await one.api("tags/members/getblacklist", {"begin_openid": ""})
+        assert listed["data"] == {"openid": [phone.openid]}
+        assert await send(one, phone.openid) == 43019
+        assert (await one.api("message/template/send", {"touser": phone.openid, "template_id": "T-task"}))[
+            "errcode"
+        ] == 43019
+        await one.api("tags/members/batchunblacklist", black)
+        assert await send(one, phone.openid) == 0
+        assert (await one.api("tags/members/batchblacklist", {"openid_list": ["o"] * 21}))["errcode"] == 40032
+
+
+async def test_a_test_account_is_not_told_which_item_was_tapped() -> None:
+    async with table(silent, kind="test") as one:
+        await one.platform.add_phone().tap("101", "正常")
+        assert "bizmsgmenuid" not in one.bot.seen[-1].xml
+
+
+async def test_music_articles_and_mini_programs_need_a_picture_of_their_own() -> None:
+    async with table(silent) as one:
+        phone = one.platform.add_phone()
+        await phone.say("在吗")
+        thumb = one.platform.world.keep_media("thumb", JPG, "image/jpeg", "a.jpg").media_id
+        kinds: list[tuple[str, dict[str, object]]] = [
+            ("music", {"title": "歌", "musicurl": "http://127.0.0.1/a.mp3", "hqmusicurl": "", "thumb_media_id": thumb}),
+            ("miniprogrampage", {"title": "页", "appid": "wx1", "pagepath": "a", "thumb_media_id": thumb}),
+        ]
+        for kind, part in kinds:
+            body = {"touser": phone.openid, "msgtype": kind, kind: part}
+            assert (await one.api("message/custom/send", body))["errcode"] == 0
+            body = {"touser": phone.openid, "msgtype": kind, kind: {**part, "thumb_media_id": "no"}}
+            assert (await one.api("message/custom/send", body))["errcode"] == 40007
+        for kind, code in (("mpnews", 40007), ("wxcard", 48001), ("mpvideo", 40008), ("link", 40008)):
+            body = {"touser": phone.openid, "msgtype": kind, kind: {"media_id": "no"}}
+            assert (await one.api("message/custom/send", body))["errcode"] == code
+        assert [item.title for item in phone.screen[1:]] == ["歌", "页"]

@@ -7,6 +7,7 @@ import pytest
 from aiohttp import web
 
 from bot.simulator import Mode
+from bot.simulator.assumptions import Assumed
 from bot.simulator.world import STRINGS
 from tests.bot.simulator.tiny_bot import (
     ALL_MODES,
@@ -104,6 +105,9 @@ BAD_REPLIES = {
     "unknown kind": XML.format(**{**GOOD, "kind": "card"}),
     "two articles after a text": XML.format(
         **{**GOOD, "kind": "news", "rest": f"<ArticleCount>2</ArticleCount><Articles>{ITEM}{ITEM}</Articles>"}
+    ),
+    "music without a picture": XML.format(
+        **{**GOOD, "kind": "music", "rest": "<Music><MusicUrl>http://127.0.0.1/</MusicUrl></Music>"}
     ),
     "unknown media": XML.format(**{**GOOD, "kind": "image", "rest": "<Image><MediaId>x</MediaId></Image>"}),
 }
@@ -275,3 +279,63 @@ async def test_text_that_would_break_the_xml_arrives_as_typed() -> None:
     async with table(silent) as one:
         await one.platform.add_phone().say("a]]><b>&amp;</b>")
         assert one.bot.seen[0].message.content == "a]]><b>&amp;</b>"  # type: ignore[attr-defined]  # wechatpy has no types
+
+
+@pytest.mark.parametrize(
+    ("kind", "rest", "seen"),
+    [
+        ("image", "<Image><MediaId>{image}</MediaId></Image>", ("image", "")),
+        ("image", "<Image><MediaId>{gif}</MediaId></Image>", ("fault", FAULT)),
+        ("voice", "<Voice><MediaId>{image}</MediaId></Voice>", ("fault", FAULT)),
+        ("music", "<Music><Title>歌</Title><ThumbMediaId>{image}</ThumbMediaId></Music>", ("news", "")),
+        ("image", "<Image><MediaId>{old}</MediaId></Image>", ("fault", FAULT)),
+        ("transfer_customer_service", "", None),
+    ],
+)
+async def test_a_reply_may_hold_media_that_the_platform_has_for_that_kind(
+    kind: str, rest: str, seen: tuple[str, str] | None
+) -> None:
+    ids: dict[str, str] = {}
+
+    async def answer(_incoming: Incoming) -> web.Response:
+        return web.Response(text=XML.format(**{**GOOD, "kind": kind, "rest": rest.format(**ids)}))
+
+    async with table(answer, mode=Mode.PLAIN) as one:
+        world = one.platform.world
+        ids["old"] = world.keep_media("image", b"", "image/jpeg", "").media_id
+        world.clock.advance(3 * 24 * 3600)
+        ids["image"] = world.keep_media("image", b"", "image/jpeg", "").media_id
+        ids["gif"] = world.keep_media("image", b"", "image/gif", "").media_id
+        items = await one.platform.add_phone().say("你好")
+        assert [(item.kind, item.text) for item in items[1:]] == ([seen] if seen else [])
+
+
+async def test_pushes_that_are_wrong_on_purpose_never_suspend_and_eighty_real_failures_do() -> None:
+    async def broken(_incoming: Incoming) -> web.Response:
+        return web.Response(status=500)
+
+    async with table(broken, overlap=True) as one:
+        phone = one.platform.add_phone()
+        await one.control("faults", {"wrong_signature": 90})
+        await asyncio.gather(*(phone.say("假的") for _ in range(90)))
+        await asyncio.gather(*(phone.say("真的") for _ in range(80)))
+        assert len(one.bot.seen) == 80
+        await phone.say("没人收到")
+        assert len(one.bot.seen) == 80
+        assert "suspended" in str(one.platform.world.log.after(0)[-1]["reason"])
+
+
+async def test_deliveries_can_be_the_very_same_bytes() -> None:
+    async with table(never, patience=0.1, assumed=Assumed(fresh_signatures=False)) as one:
+        await one.platform.add_phone().say("有人吗")
+        assert len({incoming.query["msg_signature"] for incoming in one.bot.seen}) == 1
+        assert len(one.bot.seen) == 3
+
+
+async def test_a_refused_answer_can_be_delivered_again() -> None:
+    async def broken(_incoming: Incoming) -> web.Response:
+        return web.Response(status=500)
+
+    async with table(broken, retry_bad_answers=True) as one:
+        assert texts(await one.platform.add_phone().say("有人吗")) == [FAULT]
+        assert len(one.bot.seen) == 3

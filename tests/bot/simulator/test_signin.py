@@ -83,13 +83,14 @@ async def test_a_snapshot_user_is_marked_and_the_base_scope_tells_no_name() -> N
         {"scope": "snsapi_all"},
         {"response_type": "token"},
         {"state": "s" * 129},
+        {"state": "not-only-letters"},
         {"redirect_uri": "javascript:alert(1)"},
         {"redirect_uri": "http://elsewhere.example/"},
         {"sim_openid": "o-nobody"},
     ],
 )
 async def test_the_authorize_page_refuses(wrong: dict[str, str]) -> None:
-    async with table(silent, oauth_domain="127.0.0.1") as one:
+    async with table(silent) as one:
         phone = one.platform.add_phone()
         assert (await authorize(one, phone.openid))[0] == 302
         query = {**authorize_query("http://127.0.0.1:8080/m/back", sim_openid=phone.openid), **wrong}
@@ -190,3 +191,40 @@ async def test_a_phone_cannot_reach_the_controls() -> None:
     async with table(silent) as one:
         one.platform.add_phone()
         assert (await browse(one, 1, "/sim/state"))[0] == 404
+
+
+async def test_another_domain_signs_in_only_when_the_console_says_so() -> None:
+    async with table(silent) as one:
+        phone = one.platform.add_phone()
+        query = authorize_query("http://elsewhere.example/", sim_openid=phone.openid)
+        address = f"{one.platform.origin}/connect/oauth2/authorize"
+        async with one.http.get(address, params=query, allow_redirects=False) as response:
+            assert (response.status, "10003" in await response.text()) == (400, True)
+        await one.control("account", {"oauth_domain": "elsewhere.example"})
+        async with one.http.get(address, params=query, allow_redirects=False) as response:
+            assert response.status == 302
+
+
+async def test_a_sign_in_is_refreshed_for_thirty_days() -> None:
+    async with table(silent) as one:
+        _, location = await authorize(one, one.platform.add_phone().openid)
+        granted = await exchange(one, code_of(location))
+
+        async def refresh() -> object:
+            query = {"appid": APP_ID, "grant_type": "refresh_token", "refresh_token": str(granted["refresh_token"])}
+            async with one.http.get(f"{one.platform.origin}/sns/oauth2/refresh_token", params=query) as response:
+                return (await response.json(content_type=None)).get("errcode", 0)
+
+        one.platform.world.clock.advance(29 * 24 * 3600)
+        assert await refresh() == 0
+        one.platform.world.clock.advance(2 * 24 * 3600)
+        assert await refresh() == 42002
+        granted["refresh_token"] = "made-up"
+        assert await refresh() == 40030
+
+
+@pytest.mark.parametrize("kind", ["verified-subscription", "unverified-service", "unverified-subscription"])
+async def test_other_kinds_of_account_sign_nobody_in(kind: str) -> None:
+    async with table(silent, kind=kind) as one:
+        assert (await authorize(one, one.platform.add_phone().openid))[0] == 400
+        assert (await exchange(one, "made-up"))["errcode"] == 48001

@@ -2,6 +2,7 @@
 
 import pytest
 
+from bot.simulator.assumptions import Assumed
 from tests.bot.simulator.tiny_bot import APP_ID, SECRET, Table, silent, table
 
 
@@ -44,6 +45,7 @@ async def test_the_stable_token_stays_the_same_until_its_last_five_minutes() -> 
         one.platform.world.clock.advance(3400)
         renewed = await stable(one)
         assert renewed["access_token"] != first["access_token"]
+        assert renewed["expires_in"] == 7200
         assert [await works(one, first["access_token"]), await works(one, renewed["access_token"])] == [0, 0]
 
 
@@ -76,7 +78,8 @@ async def test_each_way_of_being_wrong_has_its_code() -> None:
         assert (await plain(one, grant_type="x"))["errcode"] == 40002
         assert (await plain(one, secret=""))["errcode"] == 41004
         assert await works(one, "") == 41001
-        assert await works(one, "made-up") == 40001
+        assert await works(one, "made-up") == 40014
+        assert await works(one, "of-another-account-altogether") == 40001
         await one.control("faults", {"frozen_secret": True})
         assert (await plain(one))["errcode"] == 40243
         await one.control("faults", {"frozen_secret": False})
@@ -142,3 +145,57 @@ async def test_no_token_and_no_secret_stands_in_the_log() -> None:
         assert SECRET not in log
         assert token not in log
         assert "/cgi-bin/stable_token" in log
+
+
+async def test_the_minute_has_a_quota_too() -> None:
+    async with table(silent) as one:
+        clock = one.platform.world.clock
+        clock.move_to(clock.now() - clock.now() % 60 + 75)
+        one.platform.world.this_minute["stable_token"] = (int(clock.now() // 60), 9_999)
+        assert "access_token" in await stable(one)
+        assert (await stable(one))["errcode"] == 45011
+        clock.advance(60)
+        assert "access_token" in await stable(one)
+
+
+async def test_clear_quota_does_not_give_back_forced_refreshes() -> None:
+    async with table(silent) as one:
+        token = await one.token()
+        for _ in range(20):
+            one.platform.world.clock.advance(31)
+            await stable(one, force_refresh=True)
+        assert (await one.api("clear_quota", {"appid": APP_ID}, token))["errcode"] == 0
+        one.platform.world.clock.advance(31)
+        last = (await stable(one))["access_token"]
+        assert (await stable(one, force_refresh=True))["access_token"] == last
+
+
+async def test_an_address_that_the_platform_does_not_have_is_a_business_error() -> None:
+    async with table(silent) as one:
+        for path in ("cgi-bin/no/such/call", "sns/nothing", "wxaapi/nothing"):
+            async with one.http.post(f"{one.platform.origin}/{path}", data=b"{}") as response:
+                assert (response.status, response.content_type) == (200, "text/plain")
+                answer = await response.json(content_type=None)
+                assert (answer["errcode"], " rid: " in answer["errmsg"]) == (40066, True)
+
+
+async def test_the_white_list_can_speak_with_the_newer_code_and_look_at_every_call() -> None:
+    assumed = Assumed(ip_refusal=61004, ip_checked_everywhere=True)
+    async with table(silent, assumed=assumed) as one:
+        token = await one.token()
+        await one.control("account", {"ip_white_list": ["10.0.0.1"]})
+        assert (await plain(one))["errcode"] == 61004
+        assert await works(one, token) == 61004
+        await one.control("account", {"ip_white_list": ["127.0.0.1"]})
+        assert (await one.api("getcallbackip", token=token))["ip_list"] == ["127.0.0.1"]
+
+
+async def test_midnight_can_be_elsewhere() -> None:
+    for hours, left in ((8.0, 0), (0.0, 45009)):
+        async with table(silent, daily_limits={"user_get": 1}, assumed=Assumed(midnight_hours_east=hours)) as one:
+            token, clock = str((await stable(one))["access_token"]), one.platform.world.clock
+            clock.move_to(clock.now() - clock.now() % 86_400 + 86_400 + 15 * 3600 + 59 * 60)
+            token = str((await stable(one))["access_token"])
+            await one.api("user/get", token=token)
+            clock.advance(120)
+            assert (await one.api("user/get", token=token)).get("errcode", 0) == left

@@ -1,7 +1,11 @@
 """The other side in these tests: a small bot on wechatpy's own crypto, parser and replies, unchanged."""
 
 import asyncio
+import hashlib
+import hmac
+import json
 import struct
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -22,7 +26,15 @@ AES_KEY = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
 OTHER_KEY = "ZYXWVUTSRQPONMLKJIHGFEDCBA9876543210zyxwvug"
 TEMPLATE = TemplateSpec("T-task", "新任务提醒", ("thing1", "time2", "number3"), ("事项", "时间", "数量"))
 
+ONCE = TemplateSpec("N-once", "事项办理提醒", ("thing1", "time2"), ("事项", "时间"))
+GATEWAY = "secret-of-the-gateway"
+
 Answer = Callable[["Incoming"], Awaitable[web.Response]]
+
+
+def sealed(secret: str, stamp: str, body: bytes) -> str:
+    """The signature of docs/gateway.md, written here once more."""
+    return hmac.new(secret.encode(), f"{stamp}\n".encode() + body, hashlib.sha256).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -46,6 +58,9 @@ class TinyBot:
     pages: list[web.Request] = field(default_factory=list)
     url: str = ""
     echo_end: str = ""
+    told: list[dict[str, str]] = field(default_factory=list)
+    says: dict[str, str] = field(default_factory=dict)
+    deaf_for: int = 0
 
     @property
     def crypto(self) -> WeChatCrypto:
@@ -80,6 +95,7 @@ class TinyBot:
         app.router.add_route("*", "/wechat", self.hook)
         app.router.add_route("*", "/m/{tail:.*}", self.page)
         app.router.add_post("/demo/clock", self.page)
+        app.router.add_post("/gateway", self.gateway)
         runner = web.AppRunner(app, shutdown_timeout=0.1)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -88,6 +104,18 @@ class TinyBot:
             yield self
         finally:
             await runner.cleanup()
+
+    async def gateway(self, request: web.Request) -> web.Response:
+        """An event of the SMS and call gateway; `says` answers by event or key, `deaf_for` refuses that many."""
+        body, stamp = await request.read(), request.headers["X-Tongban-Time"]
+        assert request.headers["X-Tongban-Signature"] == sealed(GATEWAY, stamp, body)
+        assert abs(time.time() - int(stamp)) < 300
+        self.told.append(json.loads(body))
+        if self.deaf_for:
+            self.deaf_for -= 1
+            return web.Response(status=503)
+        event = self.told[-1]
+        return web.json_response({"say": self.says.get(event.get("key", ""), self.says.get(event["event"], ""))})
 
     async def page(self, request: web.Request) -> web.Response:
         await request.read()
