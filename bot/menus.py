@@ -1,33 +1,112 @@
-"""Menus at the platform: the citizens' as default, one more per role, matched by a tag of the role's name."""
+"""Menus at the platform: the citizens' as default, one more per role, matched by a tag of the role's name.
 
+Only what differs is pushed. A role whose menu is the citizens' needs none of its own.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 
 import structlog
 
+from bot.account import Right
 from bot.engine import Database, Lane
-from bot.wechat import WeChat
-from bot.wechat_errors import OutcomeUnknown, WeChatRefused
+from bot.errcodes import Reaction
+from bot.transport import Json
+from bot.wechat import MenuOfTag, OutcomeUnknown, WeChat, WeChatRefused
+from handlers.binding import RANK
 from messages import menu
 from storage import tags as rows
 from storage.people import Role
+from storage.tags import Tagging
 
 log = structlog.get_logger()
 
 DEFAULT = Role.CITIZEN
+BY_TAG = [role for role in Role if role != DEFAULT]
+_COMPARED = ("type", "name", "key", "url", "appid", "pagepath", "media_id", "article_id")
+_TOP, _SUB = 3, 5
+"""Buttons side by side, and in one of them."""
+_BYTES = {"key": 128, "url": 1024}
+_TOP_NAME_BYTES, _SUB_NAME_BYTES = 16, 60
 
 
-async def push_menus(wechat: WeChat) -> None:
-    """Create the default menu and one conditional menu per role; tags are made where they are missing.
+class UnfitMenu(ValueError):  # noqa: N818 - reads as a sentence where it is caught
+    """The platform would refuse this menu; the text says why in one sentence."""
 
-    Creating the default menu again deletes the conditional ones, so that pushing twice leaves one of each.
+
+async def push_menus(wechat: WeChat) -> list[tuple[Role, str]]:
+    """Give every role its menu; what was done for whom: added, replaced or removed. Raises UnfitMenu before any call.
+
+    Replacing the default menu may take the others away (deleting it does), so they are looked at again after it.
     """
-    await wechat.create_menu(menu(DEFAULT))
-    tags = await wechat.tags()
-    for role in Role:
-        if role == DEFAULT:
-            continue
-        tag = tags.get(role) or await wechat.create_tag(role)
-        await wechat.add_conditional_menu(menu(role) | {"matchrule": {"tag_id": str(tag)}})
+    if not wechat.may(Right.MENUS):
+        return []
+    wanted = {role: _shape(menu(role)["button"]) for role in Role}
+    for role, buttons in wanted.items():
+        check_limits(role, buttons)
+    done = []
+    default, by_tag = await wechat.menus()
+    if default is None or _shape(default) != wanted[DEFAULT]:
+        await wechat.create_menu({"button": wanted[DEFAULT]})
+        done.append((DEFAULT, "added" if default is None else "replaced"))
+        by_tag = (await wechat.menus())[1]
+    if wechat.may(Right.TAGS):
+        tags = await wechat.tags()
+        for role in BY_TAG:
+            own = wanted[role] if wanted[role] != wanted[DEFAULT] else None
+            there = [one for one in by_tag if one.tag_id == tags.get(role)]
+            if what := await _push_one(wechat, role, tags.get(role), own, there):
+                done.append((role, what))
+    return done
+
+
+async def _push_one(
+    wechat: WeChat, role: Role, tag: int | None, wanted: list[Json] | None, there: Sequence[MenuOfTag]
+) -> str:
+    """One role's menu; the new one is added before an old one goes, so that nobody is without."""
+    same = [one for one in there if _shape(one.buttons) == wanted]
+    is_new = wanted is not None and not same
+    if is_new:
+        tag = tag or await wechat.create_tag(role)
+        await wechat.add_conditional_menu({"button": wanted, "matchrule": {"tag_id": str(tag)}})
+    old = [one for one in there if one not in same[-1:]]
+    for one in old:
+        await wechat.delete_conditional_menu(one.menu_id)
+    if is_new:
+        return "replaced" if old else "added"
+    return "removed" if old else ""
+
+
+def differing(default: list[Json] | None, by_tag: Iterable[MenuOfTag], tags: Mapping[str, int]) -> list[Role]:
+    """The roles for which the platform would not show our menu; DEFAULT stands for everybody without one."""
+    shown = {one.tag_id: _shape(one.buttons) for one in by_tag}  # the newest of a tag counts
+    everybody = _shape(default or [])
+    seen = {role: shown.get(tags[role], everybody) if role in tags else everybody for role in BY_TAG}
+    seen[DEFAULT] = everybody
+    return [role for role in Role if seen[role] != _shape(menu(role)["button"])]
+
+
+def check_limits(role: str, buttons: Sequence[Json], most: int = _TOP) -> None:
+    """Raises UnfitMenu for what the platform would refuse: too many buttons, names or keys of too many bytes."""
+    if not 0 < len(buttons) <= most:
+        raise UnfitMenu(f"The menu of {role} has {len(buttons)} buttons in one place, and 1 to {most} fit.")
+    limits = _BYTES | {"name": _TOP_NAME_BYTES if most == _TOP else _SUB_NAME_BYTES}
+    for button in buttons:
+        for part, limit in limits.items():
+            size = len(str(button.get(part, "")).encode())
+            if size > limit:
+                raise UnfitMenu(f"The menu of {role}: a {part} has {size} bytes, and {limit} fit.")
+        if inner := button.get("sub_button"):
+            check_limits(role, inner, _SUB)  # type: ignore[arg-type]  # buttons in a button
+
+
+def _shape(buttons: Iterable[Json]) -> list[Json]:
+    """A menu as it can be compared: without the empty lists and ids that the platform adds."""
+    return [
+        {part: button[part] for part in _COMPARED if button.get(part)}
+        | ({"sub_button": _shape(inner)} if (inner := button.get("sub_button")) else {})  # type: ignore[arg-type]  # buttons in a button
+        for button in buttons
+    ]
 
 
 class Tagger:
@@ -35,23 +114,45 @@ class Tagger:
 
     def __init__(self, database: Database, wechat: WeChat) -> None:
         self._database, self._wechat = database, wechat
+        self._refused: set[Tagging] = set()
+        """Whom the platform does not know as a follower: not asked again until something changes."""
 
     async def drain(self) -> int:
-        """Tell the platform of roles that changed; how many. What the platform refuses is tried at the next tick."""
-        changed = await self._database.read(rows.wrongly_tagged)
-        if not changed:
+        """Tell the platform of roles that changed; how many. What it refuses is tried again at the next tick."""
+        if not self._wechat.may(Right.MENUS, Right.TAGS):
             return 0
+        wrong = set(await self._database.read(partial(rows.wrongly_tagged, ranking=[*map(str, RANK)])))
+        self._refused &= wrong
+        changed = sorted(wrong - self._refused, key=lambda one: one.contact_id)
+        done = 0
         try:
-            tags = await self._wechat.tags()
-            for role in sorted({one.role for one in changed if one.role} - tags.keys()):
-                tags[role] = await self._wechat.create_tag(role)
+            tags = await self._tags(changed)
             for one in changed:
-                if one.tag in tags:
-                    await self._wechat.untag_users(tags[one.tag], [one.openid])
-                if one.role:
-                    await self._wechat.tag_users(tags[one.role], [one.openid])
-                await self._database.run(partial(rows.note_tag, contact_id=one.contact_id, tag=one.role), Lane.BULK)
+                done += await self._retag(one, tags)
         except (OutcomeUnknown, WeChatRefused) as error:
             code = error.code if isinstance(error, WeChatRefused) else None
-            log.warning("tags_not_told", code=code, waiting=len(changed))
-        return 0
+            log.warning("tags_not_told", code=code, waiting=len(changed) - done)
+        return done
+
+    async def _tags(self, changed: Sequence[Tagging]) -> dict[str, int]:
+        if not changed:
+            return {}
+        tags = await self._wechat.tags()
+        for role in sorted({one.role for one in changed if one.role} - tags.keys()):
+            tags[role] = await self._wechat.create_tag(role)
+        return tags
+
+    async def _retag(self, one: Tagging, tags: Mapping[str, int]) -> int:
+        """Take the old tag off and put the new one on; 0 when this person is no follower, which stops nobody else."""
+        try:
+            if one.tag is not None and one.tag in tags:
+                await self._wechat.untag_users(tags[one.tag], [one.openid])
+            if one.role:
+                await self._wechat.tag_users(tags[one.role], [one.openid])
+        except WeChatRefused as refusal:
+            if refusal.reaction is not Reaction.CONTACT_GONE:
+                raise
+            self._refused.add(one)
+            return 0
+        await self._database.run(partial(rows.note_tag, contact_id=one.contact_id, tag=one.role), Lane.BULK)
+        return 1

@@ -7,10 +7,12 @@ from collections.abc import Callable
 import aiohttp
 import click
 
-from bot import turns
+from bot import logs, turns
+from bot.account import Right, may
+from bot.account_check import Mark, check_account
 from bot.cli import in_turn, in_turns, run_until_stopped, settings_of
-from bot.menus import push_menus
-from bot.wechat import WeChat
+from bot.menus import DEFAULT, UnfitMenu, push_menus
+from bot.wechat import OutcomeUnknown, WeChat, WeChatRefused
 from handlers import check as checks
 from handlers.turn import Turn
 from handlers.understanding import as_json, understand
@@ -20,13 +22,32 @@ FOUND_SOMETHING = 1
 
 
 @click.command()
+@click.option("--wechat", is_flag=True, help="Look at the account's own side instead: what is there, what is missing.")
 @click.pass_context
-def check(context: click.Context) -> None:
+def check(context: click.Context, *, wechat: bool) -> None:
     """List every open matter for which nobody must act, and what was lost on the way; empty is good."""
+    if wechat:
+        _check_wechat(context)
+        return
     found = in_turn(settings_of(context), checks.findings, "check")
     for one in found:
         click.echo(f"{one.kind}\t{one.subject} {one.id}\t{one.sentence}")
     if found:
+        context.exit(FOUND_SOMETHING)
+
+
+def _check_wechat(context: click.Context) -> None:
+    settings, lines = settings_of(context), []
+    logs.set_up("error", settings.log.format)  # the lines say it in words that a clerk can act on
+
+    async def look() -> None:
+        async with aiohttp.ClientSession() as http:
+            lines.extend(await check_account(settings, http))
+
+    run_until_stopped(look())
+    for line in lines:
+        click.echo(str(line))
+    if any(line.mark is Mark.MISSING for line in lines):
         context.exit(FOUND_SOMETHING)
 
 
@@ -64,15 +85,24 @@ def menu() -> None:
 @menu.command()
 @click.pass_context
 def push(context: click.Context) -> None:
-    """Give every role its menu; a menu that has not changed is pushed again without harm."""
+    """Give every role its menu; only what differs from the account's menus is pushed."""
     settings = settings_of(context)
+    if not may(settings.wechat.kind, Right.MENUS):
+        click.echo("This kind of account has no menus: people write the words instead.")
+        return
 
     async def send() -> None:
         async with aiohttp.ClientSession() as http:
-            await push_menus(WeChat(settings.wechat, http))
+            try:
+                done = await push_menus(WeChat(settings.wechat, http))
+            except (OutcomeUnknown, UnfitMenu, WeChatRefused) as error:
+                raise click.ClickException(f"{error}; what was done before stays, and can be pushed again.") from None
+        for role, what in done:
+            click.echo(f"{'everybody' if role == DEFAULT else role}\t{what}")
+        if not done:
+            click.echo("The menus are as they should be: nothing was pushed.")
 
     run_until_stopped(send())
-    click.echo("The menus are in place.")
 
 
 COMMANDS = (check, replay, understand_command, menu)

@@ -5,6 +5,7 @@ from datetime import timedelta
 import aiohttp
 import click
 
+from bot.account import Right, may
 from bot.cli import in_turn, run_until_stopped, settings_of
 from bot.wechat import WeChat
 from handlers import binding, leaving, roster
@@ -53,6 +54,9 @@ def invite(context: click.Context, who: str | None, *, everybody: bool, qr: bool
     invited: list[roster.Invited] = in_turn(settings, lambda turn: roster.invite(turn, who), "people invite")
     if not invited and who:
         raise click.UsageError("There is no such person on the list, or there are several: use the telephone number.")
+    if qr and not may(settings.wechat.kind, Right.QR):
+        click.echo("This kind of account has no scene QR codes: here are the codes alone.", err=True)
+        qr = False
     seconds = int(min(timedelta(days=settings.policy.invite_days), _LONGEST_QR).total_seconds())
 
     async def show() -> None:
@@ -72,6 +76,23 @@ def list_people(context: click.Context) -> None:
     """Who is here: place, name, roles, and whether WeChat is bound."""
     for one in in_turn(settings_of(context), roster.entries, "people list"):
         click.echo(f"{one.place}\t{one.name}\t{', '.join(one.roles)}\t{'bound' if one.bound else 'not bound'}")
+
+
+@people.command()
+@click.argument("who")
+@click.pass_context
+def unbind(context: click.Context, who: str) -> None:
+    """A phone is lost: its binding and all sign-ins end at once; a new code binds the next phone."""
+
+    def act(turn: Turn) -> bool:
+        person = roster.find(turn, who)
+        if person is not None:
+            binding.unbind(turn, person)
+        return person is not None
+
+    if not in_turn(settings_of(context), act, "people unbind"):
+        raise click.UsageError("There is no such person on the list, or there are several: use the telephone number.")
+    click.echo("Done: the binding and all sign-ins have ended.")
 
 
 @people.command()

@@ -17,6 +17,7 @@ from aiohttp.web import Request, Response
 from itsdangerous import BadSignature, TimestampSigner
 from sqlalchemy import Connection
 
+from bot.account import Right
 from bot.clock import Clock
 from bot.engine import Database, Lane
 from bot.errcodes import Reaction
@@ -75,7 +76,9 @@ class SignIn:
         return hash_of(token) if token else None
 
     def start(self, request: Request, wanted: str, *, again: bool = False) -> Response:
-        """Send the browser to the platform, which sends it back at once."""
+        """Send the browser to the platform, which sends it back at once; not every kind of account may do that."""
+        if not self._wechat.may(Right.OAUTH):
+            raise Problem("no_sign_in", 403)
         browser = request.cookies.get(_BROWSER) or secrets.token_urlsafe(16)
         path = wanted if len(wanted) <= LONGEST_PATH else wanted.partition("?")[0]
         word = f"{int(again)}{path if len(path) <= LONGEST_PATH else HOME}"

@@ -3,6 +3,8 @@
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import NoReturn, cast
 
 import aiohttp
@@ -19,7 +21,7 @@ log = structlog.get_logger()
 TIMEOUT = aiohttp.ClientTimeout(total=20, sock_connect=5)
 LARGEST = 20 * 1024 * 1024
 """Bytes of one answer; the platform's largest media are half of that."""
-_TOO_LARGE = 45001
+TOO_LARGE, _NO_RIGHT = 45001, 48001
 _NOT_SENT = (
     aiohttp.ClientConnectorError,
     aiohttp.ConnectionTimeoutError,
@@ -77,7 +79,7 @@ class Exchange:
                     content = await _limited(response)
                     if content is not None:
                         return Media(content, response.content_type, _filename(response))
-                    failure = WeChatRefused(call, _TOO_LARGE)
+                    failure = WeChatRefused(call, TOO_LARGE)
         except _NOT_SENT:
             failure = WeChatRefused(call, None)
         except (aiohttp.ClientError, TimeoutError, OSError):
@@ -87,6 +89,14 @@ class Exchange:
         metrics.calls.labels(call, outcome).inc()
         log.warning("platform_silent", call=call, outcome=outcome)
         raise failure
+
+    async def date(self, url: str) -> datetime | None:
+        """What the platform's clock says, by any answer of its; None when it gives none."""
+        try:
+            async with self._http.get(url, timeout=TIMEOUT, proxy=self._proxy, allow_redirects=False) as response:
+                return parsedate_to_datetime(response.headers.get("Date", ""))
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
+            return None
 
     def checked(self, call: str, answer: Media) -> Json:
         """The JSON object in `answer`; the content type is not to be believed."""
@@ -108,8 +118,11 @@ class Exchange:
 class AsyncWeChatClient(WeChatClient):  # type: ignore[misc]  # wechatpy ships no types
     """wechatpy's API classes; what their methods return has to be awaited."""
 
-    def __init__(self, app_id: str, tokens: Tokens, exchange: Exchange, origin: str) -> None:
+    def __init__(
+        self, app_id: str, tokens: Tokens, exchange: Exchange, origin: str, may_call: Callable[[str], bool]
+    ) -> None:
         super().__init__(app_id, "", auto_retry=False)
+        self._may_call = may_call
         self.__dict__.pop("_http").close()  # whatever would still call blockingly fails at once
         self._tokens, self._exchange, self._origin = tokens, exchange, origin
 
@@ -139,6 +152,8 @@ class AsyncWeChatClient(WeChatClient):  # type: ignore[misc]  # wechatpy ships n
             raise ValueError("a call outside the platform would give the token away")
         path = url.removeprefix(_PLATFORM)
         call = path.removeprefix("cgi-bin/")
+        if not self._may_call(call):
+            raise WeChatRefused(call, _NO_RIGHT, react=Reaction.BUG)  # as the platform would; no waiting mends it
         body = data if files is None else _Form(files)
         token = await _before(call, self._tokens.get())
         try:

@@ -4,11 +4,14 @@ All of them raise WeChatRefused (it was not done, and `reaction` says what next)
 """
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
+from functools import partial
 from typing import NamedTuple, cast
 from urllib.parse import quote, urlencode
 
 import aiohttp
 
+from bot.account import Right, may, may_call
 from bot.replies import clean
 from bot.settings import Wechat
 from bot.tokens import Tokens
@@ -19,6 +22,7 @@ __all__ = ["Media", "OutcomeUnknown", "PrivateTemplate", "Visitor", "WeChat", "W
 
 _MOST_TAGGED = 50
 """People in one tagging call."""
+_NO_MENU, _NO_CALLBACK = 46003, 40201
 
 
 class Visitor(NamedTuple):
@@ -36,6 +40,14 @@ class PrivateTemplate(NamedTuple):
     content: str
 
 
+class MenuOfTag(NamedTuple):
+    """A menu that only people with a tag see."""
+
+    menu_id: str
+    tag_id: int
+    buttons: list[Json]
+
+
 class WeChat:
     """One account's side of the platform. `http` stays the caller's to close."""
 
@@ -43,8 +55,14 @@ class WeChat:
         self._account, self._api = account, account.api_origin
         self._exchange = Exchange(http, account.proxy.get_secret_value() if account.proxy else None)
         self.tokens = Tokens(self._stable_token)
-        self.client = AsyncWeChatClient(account.app_id, self.tokens, self._exchange, account.api_origin)
+        self.client = AsyncWeChatClient(
+            account.app_id, self.tokens, self._exchange, account.api_origin, partial(may_call, account.kind)
+        )
         """wechatpy's API classes, for what has no method here."""
+
+    def may(self, *rights: Right) -> bool:
+        """Whether this kind of account has all these rights; a call without its right is refused here already."""
+        return may(self._account.kind, *rights)
 
     async def _stable_token(self, force: bool) -> Json:  # noqa: FBT001 - the one argument of a Fetch
         asked = {
@@ -55,11 +73,36 @@ class WeChat:
         }
         return await self._exchange.json("stable_token", "POST", f"{self._api}/cgi-bin/stable_token", data=asked)
 
+    async def try_credentials(self) -> None:
+        """Ask for a token past what is remembered; a refusal names our address when that is what is wrong."""
+        await self._stable_token(force=False)
+
+    async def date(self) -> datetime | None:
+        """The platform's clock; None when it does not say."""
+        return await self._exchange.date(f"{self._api}/")
+
+    async def callback_addresses(self) -> list[str]:
+        """Where the platform finds the server address of the console; empty when none is entered there."""
+        wanted: Json = {"action": "dns", "check_operator": "DEFAULT"}
+        try:
+            answer = await self._posted("callback/check", wanted)
+        except WeChatRefused as refusal:
+            if refusal.code == _NO_CALLBACK:
+                return []
+            raise
+        rows = cast("list[dict[str, object]]", answer.get("dns") or [])
+        return [str(row.get("ip", "")) for row in rows]
+
     # Messages.
 
     async def send_text(self, openid: str, text: str) -> None:
         """A customer-service message: while the person's window is open. `text` is one piece of `replies.cut`."""
         await self.client.message.send_text(openid, clean(text))
+
+    async def send_media(self, openid: str, kind: str, media_id: str) -> None:
+        """A customer-service message that is a `voice` or an `image`, by an upload of the last three days."""
+        send = {"voice": self.client.message.send_voice, "image": self.client.message.send_image}[kind]
+        await send(openid, media_id)
 
     async def send_template(
         self,
@@ -98,7 +141,24 @@ class WeChat:
             raise OutcomeUnknown("media/get was answered with neither a file nor where one is")
         return await self._exchange.ask("media/video", "GET", address)
 
+    async def upload_media(self, kind: str, filename: str, content: bytes, content_type: str) -> str:
+        """Give the platform a `voice` or an `image` to keep for three days; returns its media id."""
+        answer: Json = await self.client.media.upload(kind, (filename, content, content_type))
+        return str(answer["media_id"])
+
     # Menus.
+
+    async def menus(self) -> tuple[list[Json] | None, list[MenuOfTag]]:
+        """The default menu's buttons (None: there is no menu) and the menus by tag, oldest first."""
+        try:
+            answer: Json = await self.client.menu.get()
+        except WeChatRefused as refusal:
+            if refusal.code == _NO_MENU:
+                return None, []
+            raise
+        rows = cast("list[dict[str, object]]", answer.get("conditionalmenu") or [])
+        default = cast("dict[str, object]", answer.get("menu") or {})
+        return _buttons(default), [MenuOfTag(str(row.get("menuid", "")), _tag_of(row), _buttons(row)) for row in rows]
 
     async def create_menu(self, menu: Json) -> None:
         """Replace the menu that everybody without a menu of their own sees."""
@@ -108,6 +168,10 @@ class WeChat:
         """Add a menu for the people with the tag in its `matchrule`; returns its id."""
         answer = await self._posted("menu/addconditional", menu)
         return str(answer.get("menuid", ""))
+
+    async def delete_conditional_menu(self, menu_id: str) -> None:
+        """Take away a menu by tag."""
+        await self._posted("menu/delconditional", {"menuid": menu_id})
 
     # People and tags.
 
@@ -181,6 +245,17 @@ class WeChat:
     async def _posted(self, call: str, wanted: Json) -> Json:
         answer: Json = await self.client.post(call, data=wanted)
         return answer
+
+
+def _buttons(menu: Json) -> list[Json]:
+    return cast("list[Json]", menu.get("button") or [])
+
+
+def _tag_of(menu: Json) -> int:
+    """The tag in a menu's rule, which older menus call a group; 0 when it is about something else."""
+    rule = cast("Json", menu.get("matchrule") or {})
+    tag = str(rule.get("tag_id") or rule.get("group_id") or "")
+    return int(tag) if tag.isdecimal() else 0
 
 
 def _batches(openids: Iterable[str], size: int) -> list[list[str]]:

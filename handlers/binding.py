@@ -21,7 +21,7 @@ _FIRST = "34679"
 """A code begins with a digit, so that it is recognised even when typed right behind the word."""
 _LETTERS = "ACDEFGHJKMNPQRTUVWXY34679"
 """Nothing that looks like something else: no 0 O, 1 I L, 2 Z, 5 S, 8 B."""
-_RANK = (
+RANK = (
     Role.COUNTY_SUPERVISOR, Role.TOWNSHIP_CHILD_SUPERVISOR, Role.VILLAGE_CHILD_OFFICER, Role.AGENCY_LIAISON,
     Role.AUDITOR, Role.MANDATED_REPORTER, Role.CARE_PARTNER,
 )  # fmt: skip
@@ -30,7 +30,7 @@ _RANK = (
 
 def main_role(roles: dict[str, int | None]) -> Role:
     """The role by which menu and words are chosen; whoever has none is a citizen."""
-    return next((role for role in _RANK if role in roles), Role.CITIZEN)
+    return next((role for role in RANK if role in roles), Role.CITIZEN)
 
 
 def invite(turn: Turn, person: Person) -> str:
@@ -157,6 +157,21 @@ def on_unbind(turn: Turn, command: Command) -> None:  # noqa: ARG001 - every com
         turn.say("unbinding/not_bound")
     else:
         Unbinding.start(turn)
+
+
+def on_lost(turn: Turn, command: Command) -> None:  # noqa: ARG001 - every command has this shape
+    """A phone that was lost, or borrowed: every browser that is signed in through this WeChat is cut off at once."""
+    contact_id = _talk(turn).contact_id
+    sessions.revoke_of_contact(turn.connection, contact_id, turn.now)
+    turn.audit("sign_out", "contact", contact_id)
+    turn.say("binding/signed_out", bound=turn.person is not None)
+
+
+def unbind(turn: Turn, person: Person) -> None:
+    """Somebody's phone is lost, as others say: binding, codes and sign-ins end, and what they hold is noticed."""
+    turn.audit("unbind", "person", person.id)
+    let_go_of(turn, person.id)
+    alarms.holder_lost(turn, person.id)
 
 
 def _index(said: str) -> bytes:

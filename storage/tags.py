@@ -1,8 +1,9 @@
 """Which menu tag the platform was told for each contact, and whose it should be told anew."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy import Connection, bindparam, case, func, select, update
 
 from storage.contacts import Contact
 from storage.people import PersonRole
@@ -20,17 +21,16 @@ class Tagging:
     role: str | None
 
 
-def wrongly_tagged(connection: Connection) -> list[Tagging]:
-    """Contacts whose role changed since the platform was last told; the first role a person holds counts."""
-    roles = select(_R.c.person_id, func.min(_R.c.id).label("first")).where(_R.c.until.is_(None))
-    first = roles.group_by(_R.c.person_id).subquery()
+def wrongly_tagged(connection: Connection, ranking: Sequence[str]) -> list[Tagging]:
+    """Contacts whose role changed since the platform was last told; of several roles the first of `ranking` counts."""
+    rank = case({role: number for number, role in enumerate(ranking)}, value=_R.c.role)
+    held = select(_R.c.person_id, func.min(rank).label("best")).where(_R.c.until.is_(None))
+    best = held.group_by(_R.c.person_id).subquery()
+    role = case(dict(enumerate(ranking)), value=best.c.best)
     query = (
-        select(_C.c.id, _C.c.openid, _C.c.tag, _R.c.role)
-        .select_from(_C.outerjoin(first, first.c.person_id == _C.c.person_id).outerjoin(_R, _R.c.id == first.c.first))
-        .where(
-            _C.c.openid_index.is_not(None),
-            func.coalesce(_C.c.tag, "") != func.coalesce(_R.c.role, ""),
-        )
+        select(_C.c.id, _C.c.openid, _C.c.tag, role)
+        .select_from(_C.outerjoin(best, best.c.person_id == _C.c.person_id))
+        .where(_C.c.openid_index.is_not(None), func.coalesce(_C.c.tag, "") != func.coalesce(role, ""))
     )
     return [Tagging(*row) for row in connection.execute(query)]
 

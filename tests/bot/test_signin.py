@@ -1,21 +1,27 @@
 """Sign-in and forms end to end: the real bot, the stand-in platform, browsers with their own cookies."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import aiohttp
+import pytest
 import pytest_asyncio
 from aiohttp.test_utils import make_mocked_request
 from sqlalchemy import select
 
 from bot.pages import HEADERS
 from bot.signin import SignIn
+from handlers import binding, leaving
+from handlers.page import Route
+from handlers.pages import PAGES
 from handlers.turn import Turn
-from storage import bindings, contacts, sessions
+from storage import bindings, contacts, people, sessions
 from storage.audit import Audit
 from storage.cases import Case, CaseStep
+from storage.reports import Report
 from storage.sessions import WebSession
 from tests.support.databases import SqliteDatabases
 from tests.support.pages import Answer, Browser, Town, town
@@ -284,3 +290,165 @@ async def test_a_phone_of_the_stand_in_signs_in_by_itself_even_when_the_callback
     else:
         raise AssertionError(path)
     await eventually(lambda: "session" in county.platform.phone("o-duty").user.cookies)
+
+
+# Whose sign-ins end at once.
+
+
+async def signed_in(county: Town, name: str) -> Browser:
+    """Somebody's browser, signed in."""
+    browser = county.browser(name)
+    assert (await browser.get("/m/tasks")).status == 200
+    return browser
+
+
+async def is_out(browser: Browser) -> bool:
+    """Whether the browser is sent to the platform again, or to the words that say how to bind."""
+    return (await browser.ask("GET", "/m/tasks")).status in {302, 403}
+
+
+async def test_whoever_reports_a_lost_phone_is_out_everywhere_and_signs_in_again_from_the_chat(county: Town) -> None:
+    browsers = [await signed_in(county, "duty") for _ in range(2)]
+    other = await signed_in(county, "county")
+    said = await county.platform.phone("o-duty").say("挂失")
+    assert "都已退出登录" in said[-1].text
+    assert [await is_out(browser) for browser in browsers] == [True, True]
+    assert not await is_out(other)
+    stolen = dict(browsers[0].cookies)
+    assert (await browsers[0].get("/m/tasks")).status == 200
+    browsers[1].cookies = stolen
+    assert await is_out(browsers[1]), "the old cookie stays dead"
+
+
+async def test_signing_out_ends_no_report_and_tells_a_villager_nothing_about_bindings(county: Town) -> None:
+    villager, teacher = county.platform.phone("o-villager"), county.platform.phone("o-teacher")
+    said = (await villager.say("挂失"))[-1].text
+    assert "都已退出登录" in said
+    assert "解绑" not in said
+    asked = (await teacher.say("报告"))[-1].text
+    assert "都已退出登录" in (await teacher.say("挂失"))[-1].text
+    assert asked
+    await teacher.say("我班上有个娃一周没来上学了")
+    assert await county.does(lambda turn: len(list(turn.session.scalars(select(Report))))) == 1
+
+
+async def test_whoever_unbinds_leaves_unfollows_or_binds_another_phone_is_out_at_once(county: Town) -> None:
+    def person(turn: Turn, name: str) -> people.Person:
+        known = contacts.known(turn.connection, f"o-{name}")
+        return turn.session.get_one(people.Person, known[1] if known else None)
+
+    unbinding, unfollowing = await signed_in(county, "officer"), await signed_in(county, "teacher")
+    for words in ("解绑", "是"):
+        await county.platform.phone("o-officer").say(words)
+    assert await is_out(unbinding)
+    await county.platform.phone("o-teacher").unfollow()
+    assert await is_out(unfollowing)
+
+    moving = await signed_in(county, "duty")
+    code = await county.does(lambda turn: binding.invite(turn, person(turn, "duty")))
+    county.platform.add_phone("another", "o-another")
+    await county.platform.phone("o-another").say(f"绑定 {code}")
+    assert await is_out(moving)
+    lost = await signed_in(county, "another")
+    await county.does(lambda turn: binding.unbind(turn, person(turn, "another")))
+    assert await is_out(lost)
+
+    leaving_ = await signed_in(county, "county")
+
+    def leave(turn: Turn) -> None:
+        boss, successor = person(turn, "county"), turn.session.get_one(people.Person, officer)
+        leaving.leave(turn, boss, successor)
+
+    officer = await county.does(_bound_again)
+    await county.does(leave)
+    assert await is_out(leaving_)
+
+
+def _bound_again(turn: Turn) -> int:
+    """The officer's phone is bound again, so that there is somebody to take over."""
+    known = contacts.known(turn.connection, "o-officer")
+    assert known
+    found = next(one for one in turn.session.scalars(select(people.Person)) if one.name == "officer")
+    bindings.bind(turn.connection, known[0], found.id)
+    return found.id
+
+
+# Ways round it.
+
+
+@pytest.mark.parametrize("page", [one for one in PAGES if one.method == "POST"], ids=lambda one: one.pattern)
+async def test_no_form_of_ours_does_anything_without_the_word_of_its_session(county: Town, page: Route) -> None:
+    await reported(county)
+    browser = await signed_in(county, "duty")
+    path = re.sub(r"\{\w+:[^/]*\}", "1", page.pattern)
+    before = await county.does(_everything_done)
+    for headers, form in (
+        ({}, {}), ({}, {"form": "made.up"}), ({"Origin": "https://evil.example"}, {}),
+        ({"Sec-Fetch-Site": "cross-site"}, {}),
+    ):  # fmt: skip
+        answer = await browser.post(path, headers, **form, kind="doctor", level="red", why="x", text="x", note="x")
+        assert answer.status == 403
+        assert "没有生效" in answer.text
+    assert await county.does(_everything_done) == before
+
+
+def _everything_done(turn: Turn) -> list[str]:
+    return [row.act for row in turn.session.scalars(select(Audit)) if row.act != "sign_in"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/m//evil.example/",
+        "/m/%2F%2Fevil.example",
+        "/m/..%2F..%2Fevil",
+        "/m/tasks?next=//evil.ex/",
+        "/m/back",
+    ],
+)
+async def test_a_sign_in_never_leads_anywhere_but_to_our_own_pages(county: Town, path: str) -> None:
+    browser = county.browser("duty")
+    answer = await browser.ask("GET", path)
+    for _ in range(5):
+        if answer.status not in {302, 303}:
+            break
+        where = urlsplit(answer.location)
+        assert where.netloc in {"", urlsplit(county.url).netloc, urlsplit(county.platform.origin).netloc}
+        assert where.netloc or where.path.startswith("/m/")
+        answer = await browser.follow(answer)
+    assert answer.status in {200, 400, 403}
+
+
+def exchanges(county: Town) -> int:
+    """How often the platform was asked who came back."""
+    entries = county.platform.world.log.after(0)
+    return sum(one["kind"] == "call" and "/sns/oauth2/access_token" in str(one["path"]) for one in entries)
+
+
+async def test_two_callbacks_at_the_same_moment_end_signed_in_both(county: Town) -> None:
+    browser = county.browser("duty")
+    callback = await browser.follow(await browser.ask("GET", "/m/tasks"))
+    answers = await asyncio.gather(*(browser.ask("GET", callback.location) for _ in range(2)))
+    assert {answer.status for answer in answers} == {302}
+    assert [(await browser.arrive(answer)).status for answer in answers] == [200, 200]
+    assert exchanges(county) <= 3
+
+
+async def test_a_platform_that_calls_every_code_used_is_asked_twice_and_no_more(county: Town) -> None:
+    fault = {"path": "/sns/oauth2/access_token", "kind": "errcode", "errcode": 40163, "times": -1}
+    county.platform.world.faults.change({"api": [fault]}, county.platform.world.clock.now())
+    browser = county.browser("duty")
+    answer = await browser.get("/m/tasks")
+    assert (answer.status, "没能登录" in answer.text) == (502, True)
+    assert exchanges(county) == 2
+    assert "session" not in browser.cookies
+
+
+async def test_a_code_and_its_state_are_worth_nothing_in_another_browser(county: Town) -> None:
+    victim, thief = county.browser("duty"), county.browser("villager")
+    callback = await victim.follow(await victim.ask("GET", "/m/tasks"))
+    await thief.ask("GET", "/m/tasks")
+    assert (await thief.ask("GET", callback.location)).status == 400
+    assert "session" not in thief.cookies
+    assert exchanges(county) == 0, "the code was not even spent"
+    assert (await victim.ask("GET", callback.location)).location == "/m/tasks"

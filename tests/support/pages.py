@@ -90,7 +90,10 @@ class Browser:
 
     async def get(self, path: str, **headers: str) -> Answer:
         """Open a page, signing in where it is asked for."""
-        answer = await self.ask("GET", path, headers)
+        return await self.arrive(await self.ask("GET", path, headers))
+
+    async def arrive(self, answer: Answer) -> Answer:
+        """Follow an answer to where it ends."""
         for _ in range(5):
             if answer.status not in {302, 303}:
                 return answer
@@ -173,6 +176,7 @@ async def town(url: str, folder: Path, **platform_settings: Any) -> AsyncIterato
                 "wechat": {
                     "app_id": APP_ID, "app_secret": SECRET, "token": TOKEN, "encoding_aes_key": AES_KEY,
                     "api_origin": platform.origin, "templates": {"alarm": TEMPLATE},
+                    "kind": platform_settings.get("kind", "verified-service"),
                 },
                 "database": {"url": url}, "keys": {"file": str(keys)}, "web": {"port": port},
                 "simulator": {"bot_url": address}, "demo": {"enabled": True},

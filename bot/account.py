@@ -1,0 +1,78 @@
+"""What each kind of account may do; a call that the platform would refuse for the account's kind is never made.
+
+The source is wechat-platform.md 6.6: the platform's table of rights (unverified and verified, subscription and service
+accounts). A test account has a verified service account's rights with smaller quotas; it may not send menu messages
+(`msgmenu`, 40200), which the bot never does: its choices are numbered text for every kind. A test account's templates
+are free text, so that it shows none of the refusals that an approved template may give.
+"""
+
+from dataclasses import replace
+from enum import StrEnum
+
+from bot.settings import Kind
+from handlers.policy import Policy
+
+
+class Right(StrEnum):
+    """One thing that not every account may do."""
+
+    CUSTOM = "custom"
+    """Customer-service messages."""
+    TEMPLATE = "template"
+    """Template messages."""
+    MENUS = "menus"
+    """A menu of our making."""
+    TAGS = "tags"
+    """Tags on followers, and what the platform tells of them."""
+    MEDIA = "media"
+    """Files up and down: pictures and recordings that people send can be fetched."""
+    QR = "qr"
+    """QR codes with a scene."""
+    OAUTH = "oauth"
+    """Sign-in on web pages."""
+
+
+_UNVERIFIED = frozenset[Right]()
+_VERIFIED = frozenset({Right.CUSTOM, Right.TAGS, Right.MEDIA, Right.MENUS})
+
+KINDS: dict[Kind, frozenset[Right]] = {
+    "unverified-subscription": _UNVERIFIED,
+    "unverified-service": frozenset({Right.MENUS}),
+    "verified-subscription": _VERIFIED,
+    "verified-service": frozenset(Right),
+    "test": frozenset(Right),
+}
+
+
+def may(kind: Kind, *rights: Right) -> bool:
+    """Whether an account of this kind has all these rights. Menus by role need MENUS and TAGS."""
+    return KINDS[kind].issuperset(rights)
+
+
+def channels(kind: Kind) -> tuple[str, ...]:
+    """The WeChat channels of this kind, in the order in which they are tried; without any, replies are all there is."""
+    return tuple(right.value for right in (Right.CUSTOM, Right.TEMPLATE) if may(kind, right))
+
+
+def ruled(kind: Kind, policy: Policy) -> Policy:
+    """The rules as this kind can keep them: a burst's one reply comes after it, so who may only answer answers each."""
+    return policy if may(kind, Right.CUSTOM) else replace(policy, burst_seconds=0)
+
+
+_CALLS = (
+    ("message/custom/", Right.CUSTOM),
+    ("message/template/", Right.TEMPLATE),
+    ("template/", Right.TEMPLATE),
+    ("menu/", Right.MENUS),
+    ("tags/", Right.TAGS),
+    ("user/", Right.TAGS),
+    ("media/", Right.MEDIA),
+    ("material/", Right.MEDIA),
+    ("qrcode/", Right.QR),
+)
+"""Beginnings of endpoints, and what an account needs to call them."""
+
+
+def may_call(kind: Kind, call: str) -> bool:
+    """Whether the platform answers this endpoint for an account of this kind."""
+    return all(may(kind, right) for begins, right in _CALLS if call.startswith(begins))
