@@ -14,6 +14,8 @@ _KINDS = {"miniprogrampage": "miniprogram"}
 _NAME = re.compile(r"[A-Za-z0-9_@.-]{1,64}")
 _TIME, _ID = re.compile(r"[0-9]{1,12}"), re.compile(r"[0-9]{1,20}")
 _LATITUDE, _LONGITUDE = 90, 180
+_ABOUT_SOMEBODY = frozenset({"user_info_modified", "user_authorization_revoke", "user_authorization_cancellation"})
+"""Events that come from a service of the platform; who they are about stands in OpenID."""
 
 
 class UnsoundError(Exception):
@@ -32,8 +34,9 @@ def read_push(fields: Mapping[str, object], typed: str | None, *, raw: str, key:
     push = _Push(fields)
     kind = _kind(push)
     known = _event(push) if kind == "event" else _message(push, kind, typed)
+    about_somebody = known.get("event") in _ABOUT_SOMEBODY and push.text("OpenID")
     return Inbound(
-        openid=push.must("FromUserName", _NAME),
+        openid=push.must("OpenID" if about_somebody else "FromUserName", _NAME),
         to=push.must("ToUserName", _NAME),
         create_time=int(push.must("CreateTime", _TIME)),
         raw=raw,

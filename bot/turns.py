@@ -19,7 +19,7 @@ from bot import faults, metrics
 from bot.codec import Inbound, cut
 from bot.logs import place
 from bot.postgres_engine import worth_again
-from handlers import routes
+from handlers import recordings, routes
 from handlers.message import Message
 from handlers.policy import Policy
 from handlers.turn import PASSIVE_PATIENCE, RECEIPT_KEPT, Refused, Turn
@@ -43,8 +43,10 @@ WINDOW, WINDOW_MESSAGES = timedelta(hours=48), 5
 """After a user's message (wechat-platform.md 6.1)."""
 SHORT_WINDOW, SHORT_MESSAGES = timedelta(minutes=1), 3
 """After a menu click, a scan or a follow."""
-_SHORT_EVENTS = frozenset({"click", "scan", "subscribe", "scancode_push", "scancode_waitmsg"})
-_NOT_THE_PERSON = frozenset({"templatesendjobfinish", "unsubscribe"})
+_SHORT_EVENTS = frozenset({"click", "scan", "subscribe"})
+_NOT_THE_PERSON = frozenset({
+    "templatesendjobfinish", "unsubscribe", "user_authorization_cancellation", "user_authorization_revoke",
+})  # fmt: skip
 """Events that do not say that somebody reads us again."""
 LONGEST_BATCH = 0.03
 """Seconds after which due work lets chat go first (design 3: no other write transaction over 50 ms)."""
@@ -80,6 +82,8 @@ def take(connection: Connection, inbound: Inbound, arrived_at: datetime, now: da
     if inbox_id is None:
         known = inbox.find(connection, key)
         if known is None or known[1] != InboxState.WAITING:
+            if talk.before is None:  # its sender left after the first delivery: forgotten then, and again now
+                contacts.erase(connection, talk.contact_id, now)
             return _stored(connection, known[0]) if known else Reply()
         inbox_id = known[0]
         inbox.settle(connection, inbox_id, InboxState.DONE, attempts=0)
@@ -94,18 +98,23 @@ def keep_raw(
     arrived_at: datetime,
     now: datetime,
     patience: timedelta = RAW_PATIENCE,
-) -> None:
+) -> Reply:
     """Keep only the message, so that `success` may be answered though its turn is late or failed.
 
-    It reads no conversation and waits for no turn, so that nothing that is wrong there can stop it.
+    It reads no conversation and waits for no turn, so that nothing that is wrong there can stop it. One whose turn is
+    done was delivered again because its answer did not arrive: it gets the stored reply, as in a turn.
     """
     if _is_about_nobody(connection, inbound):
-        return
-    contact_id = contacts.id_of(connection, inbound.openid, now)
-    inbox.claim(
-        connection, inbox.key_of(inbound.identity), contact_id, arrived_at, inbound.as_json(),
-        InboxState.WAITING, now + patience,
-    )  # fmt: skip
+        return Reply()
+    key = inbox.key_of(inbound.identity)
+    known = inbox.known(connection, key)
+    if known is None:
+        contact_id = contacts.id_of(connection, inbound.openid, now)
+        message, again = inbound.as_json(), now + patience
+        if inbox.claim(connection, key, contact_id, arrived_at, message, InboxState.WAITING, again) is not None:
+            return Reply(queued=True)
+        known = inbox.known(connection, key)  # its turn was quicker by a moment
+    return Reply() if known is None else _stored(connection, known)
 
 
 def _is_about_nobody(connection: Connection, inbound: Inbound) -> bool:
@@ -286,6 +295,7 @@ def _keep_words(turn: Turn, inbox_id: int, *, passive: bool) -> Reply:
             turn.connection, contact_id=turn.talk.contact_id, kind=OutboxKind.REPLY, state=OutboxState.QUEUED,
             content={"text": piece}, now=turn.now, next_at=turn.now, erase_at=erase_at,
         )  # fmt: skip
+    recordings.follow(turn)
     return Reply(pieces[0], first, turn.now, queued=True)
 
 

@@ -6,7 +6,7 @@ is not durable after `LAST_MOMENT`, the connection is closed without an answer a
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -20,6 +20,7 @@ from bot.clock import Clock
 from bot.codec import Codec, Inbound, Rejected
 from bot.engine import Database, Lane
 from bot.turns import Reply
+from handlers import routes
 from handlers.policy import Policy
 from storage import outbox
 
@@ -30,6 +31,23 @@ BODY_LIMIT = 64 * 1024
 TURN_PATIENCE, LAST_MOMENT = 3.5, 4.5
 """Seconds after arrival; the platform hangs up after five."""
 SUCCESS = "success"
+MARK_AGAIN = 0.2
+"""Seconds until written replies that could not be marked are marked again: before the outbox says them once more."""
+_ABOUT_THE_ACCOUNT = frozenset({
+    "annual_renew", "verify_expired", "qualification_verify_success", "qualification_verify_fail",
+    "naming_verify_success", "naming_verify_fail",
+})  # fmt: skip
+"""Told to the operator: with its verification the account loses the right to most calls."""
+_NOTHING_TO_DO = frozenset({
+    "location", "view", "view_miniprogram",
+    "pic_sysphoto", "pic_photo_or_album", "pic_weixin", "location_select",  # the message itself follows
+    "scancode_push", "scancode_waitmsg",  # no menu of ours has such keys
+    "masssendjobfinish", "publishjobfinish",
+    "subscribe_msg_popup_event", "subscribe_msg_change_event", "subscribe_msg_sent_event",
+    "kf_create_session", "kf_close_session", "kf_switch_session",
+    "user_info_modified",  # of a profile we keep nothing
+})  # fmt: skip
+"""Events that are acknowledged and not kept: no row, no turn, however many come."""
 
 
 class Webhook:
@@ -51,6 +69,7 @@ class Webhook:
         self._running: dict[str, Awaitable[Reply]] = {}
         self._handed: list[int] = []
         self._marking: asyncio.Task[None] | None = None
+        self._closing = asyncio.Event()
 
     def routes(self) -> list[web.RouteDef]:
         """What it serves."""
@@ -67,14 +86,15 @@ class Webhook:
         """One push."""
         arrived = asyncio.get_running_loop().time()
         arrived_at = self._clock.now()
-        body = await request.read()
-        inbound = self._codec.open_push(request.query, body)
+        inbound = await self._opened(request)
         if isinstance(inbound, Rejected):
             metrics.rejected.labels(inbound.reason).inc()
             log.warning("push_rejected", reason=inbound.reason)
             return Response(status=inbound.status, text=inbound.reason)
         metrics.received.inc()
         faults.reach("push_received")
+        if inbound.event is not None and inbound.event not in routes.EVENTS:
+            return _acknowledged(inbound.event)
         with self._seen_since(inbound.openid, arrived_at) as seen_at:
             turn = self._turn(inbound, arrived_at, seen_at)
             reply = await self._in_time(turn, inbound, arrived, arrived_at)
@@ -86,6 +106,14 @@ class Webhook:
             raise asyncio.CancelledError
         faults.reach("turn_after_commit_before_answer")
         return await self._answer(request, inbound, reply, arrived)
+
+    async def _opened(self, request: Request) -> Inbound | Rejected:
+        try:
+            body = await request.read()
+        except (web.RequestPayloadError, ConnectionError):  # not coded as its header says, or broken off
+            request.content.feed_eof()  # else aiohttp reads the rest, to throw it away, and meets the same error
+            return Rejected("body")
+        return self._codec.open_push(request.query, body)
 
     @contextmanager
     def _seen_since(self, openid: str, arrived_at: datetime) -> Iterator[datetime]:
@@ -114,7 +142,7 @@ class Webhook:
     async def _in_time(
         self, turn: "asyncio.Future[Reply]", inbound: Inbound, arrived: float, arrived_at: datetime
     ) -> Reply | None:
-        """The turn's reply, an empty one once the raw message is durable, or None when nothing is."""
+        """The turn's reply, what is to be said once the raw message is durable, or None when nothing is."""
         loop = asyncio.get_running_loop()
         await asyncio.wait([turn], timeout=arrived + self._turn_patience - loop.time())
         if _succeeded(turn):
@@ -137,7 +165,7 @@ class Webhook:
             if _succeeded(raw):
                 metrics.late.inc()
                 faults.reach("raw_kept")
-                return Reply(queued=True)
+                return raw.result()
         return None
 
     async def _answer(self, request: Request, inbound: Inbound, reply: Reply, arrived: float) -> StreamResponse:
@@ -162,18 +190,36 @@ class Webhook:
             self._marking = asyncio.create_task(self._mark())
 
     async def _mark(self) -> None:
+        told = False
         while self._handed:
             ids, self._handed = self._handed, []
             try:
                 await self._database.run(partial(outbox.mark_handed, ids=ids, now=self._clock.now()), Lane.CHAT)
+                told = False
                 faults.reach("handed_marked")
             except Exception as error:  # noqa: BLE001 - an unmarked reply is sent once more, never lost
-                log.warning("handed_not_marked", count=len(ids), error=type(error).__name__)
+                if not told:
+                    log.warning("handed_not_marked", count=len(ids), error=type(error).__name__)
+                told, self._handed = True, ids + self._handed
+                if self._closing.is_set():
+                    return
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._closing.wait(), MARK_AGAIN)
 
     async def close(self) -> None:
-        """Wait for what is being marked."""
+        """Wait for what is being marked; what cannot be is tried once more."""
+        self._closing.set()
         if self._marking is not None:
             await self._marking
+
+
+def _acknowledged(event: str) -> Response:
+    """The answer to an event that asks nothing of us; only what an operator should know is told."""
+    if event in _ABOUT_THE_ACCOUNT:
+        log.warning("account_event", kind=event)
+    elif event not in _NOTHING_TO_DO:
+        log.info("event_unknown", kind=event)
+    return Response(text=SUCCESS)
 
 
 def _succeeded(one: "asyncio.Future[Any]") -> bool:

@@ -14,7 +14,9 @@ from storage.reports import Report
 
 MEDIA = frozenset({"image", "voice", "video", "shortvideo"})
 SPOKEN = frozenset({"voice", "video", "shortvideo"})
-UNREADABLE = frozenset({*MEDIA, "unsupported", "file", "link"})
+NAMED = frozenset({"file", "link", "miniprogram"})
+"""What comes as a title, and maybe an address."""
+UNREADABLE = frozenset({*MEDIA, *NAMED, "unsupported"})
 """What no rule can read: its urgency is unknown and counts as urgent."""
 QUIET_KINDS = frozenset({"greeting", "advert", "question", "benefit"})
 """Kept and listed, but they wake nobody (benefit: a task of the village officer)."""
@@ -44,6 +46,8 @@ class Account:
     """Whether it is known where it belongs; until then every word may say so."""
     finished: bool = False
     """Whether everything was asked and the receipt given."""
+    spoken: bool = False
+    """Whether it began with a voice: whoever speaks may not read."""
     thanked: bool = False
     """Whether the last reply was thanks for something added, outside questions: enough for the rest of its burst."""
 
@@ -78,7 +82,7 @@ class Account:
         return replace(
             self, kind=min(self.kind, newer.kind, key=reports.KINDS.index),
             urgency=min(self.urgency, newer.urgency, key=reports.URGENCIES.index), suggested=",".join(list(codes)[:3]),
-            heard=newer.heard, told=self.told or newer.told,
+            heard=newer.heard, told=self.told or newer.told, spoken=self.spoken or newer.spoken,
         )  # fmt: skip
 
     def silent_since(self, now: datetime) -> timedelta:
@@ -125,7 +129,10 @@ def begin(turn: Turn, message: Message) -> Account:
         reporters.add(turn.connection, report, turn.talk.contact_id, role, unit, turn.now)
     _append(turn, report, message)
     moment = turn.now.isoformat()
-    account = Account(report, kind, read.urgency, suggested, moment, moment, _tells(message, kind), placed)
+    account = Account(
+        report, kind, read.urgency, suggested, moment, moment, _tells(message, kind), placed,
+        spoken=message.kind == "voice",
+    )  # fmt: skip
     account.keep(turn)
     _watch(turn, account, area)
     return account
@@ -214,7 +221,7 @@ def _append(turn: Turn, report: int, message: Message) -> None:
     text = message.text
     if message.kind == "location":
         text = " ".join(str(part) for part in (message.latitude, message.longitude, message.label) if part is not None)
-    elif message.kind in {"link", "file"}:
+    elif message.kind in NAMED:
         text = " ".join(filter(None, (message.title, message.url)))
     reports.append(
         turn.connection, report, turn.now, message.kind, text=text, media_id=media_id, inbox_id=turn.inbox_id

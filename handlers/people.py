@@ -45,6 +45,12 @@ def on_unsubscribe(turn: Turn, message: Message) -> None:  # noqa: ARG001 - ever
         alarms.holder_lost(turn, person_id)
 
 
+def on_revoke(turn: Turn, message: Message) -> None:  # noqa: ARG001 - every event has this shape
+    """What was allowed to our pages is taken back: sign-ins rest on it, and nothing else that we keep."""
+    if turn.talk is not None:
+        sessions.revoke_of_contact(turn.connection, turn.talk.contact_id, turn.now)
+
+
 def on_help(turn: Turn, command: Command) -> None:  # noqa: ARG001 - every command has this shape
     """The words of the speaker's role; a villager reads four of them."""
     turn.say("people/help", role=main_role(turn.roles), police=turn.policy.numbers.police)
@@ -75,9 +81,17 @@ def role_of(turn: Turn, person_id: int) -> Role:
 COMMANDS = {
     "bind": binding.on_bind,
     "unbind": binding.on_unbind,
+    "lost": binding.on_lost,
     "leave": leaving.on_leave,
     "help": on_help,
     "duty": on_duty,
+}
+EVENTS = {
+    "subscribe": on_subscribe,
+    "unsubscribe": on_unsubscribe,
+    "user_authorization_cancellation": on_unsubscribe,  # the WeChat account itself is gone
+    "user_authorization_revoke": on_revoke,
+    "scan": on_scan,
 }
 FLOWS = (binding.Binding, binding.Unbinding, leaving.Leaving, leaving.Handover)
 TASKS = leaving.TASKS

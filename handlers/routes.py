@@ -8,6 +8,7 @@ from handlers import (
     bursts,
     case_flows,
     cases,
+    delivery,
     digest,
     drafts,
     people,
@@ -22,9 +23,6 @@ from handlers.kinds import TaskKind
 from handlers.message import Message
 from handlers.turn import Refused, Turn
 from messages import Command, command
-from storage import contacts, outbox, tasks
-from storage.outbox import OutboxKind, OutboxState
-from storage.people import Person
 
 COMMANDS: Mapping[str, Callable[[Turn, Command], None]] = {
     **reports.COMMANDS,
@@ -57,7 +55,7 @@ TASKS: Mapping[str, TaskKind] = {
     **people.TASKS,
 }
 
-_ASIDE = frozenset({"who_sees_me", "need_permission", "wrong_report", "help", "duty", "what_is"})
+_ASIDE = frozenset({"who_sees_me", "need_permission", "wrong_report", "help", "duty", "what_is", "lost"})
 """Commands answered at any moment without leaving the flow."""
 _ANSWERS = frozenset({"yes", "no", "all_fine", "not_met", "phone_contact", "same_child", "other_child"})
 """Words that mean something only to an open question."""
@@ -67,8 +65,16 @@ def handle(turn: Turn, message: Message) -> None:
     """One message or event: events and commands, then the answer to the open question, then free words (design 4)."""
     turn.kinds = TASKS
     if message.kind == "event":
-        _event(turn, message)
+        act = EVENTS.get(message.event or "")
+        if act is not None:
+            act(turn, message)
         return
+    _hear(turn, message)
+    if message.kind == "file":
+        turn.say("common/no_files")
+
+
+def _hear(turn: Turn, message: Message) -> None:
     tapped = _tapped_flow(message)
     said = command(message.text or "") if message.kind == "text" and not tapped else None
     flow = current(turn, FLOWS)
@@ -139,46 +145,19 @@ def _pick(turn: Turn, number: int) -> None:
         kind.pick(turn, task)
 
 
-def _event(turn: Turn, message: Message) -> None:
-    match message.event:
-        case "subscribe":
-            people.on_subscribe(turn, message)
-        case "unsubscribe":
-            people.on_unsubscribe(turn, message)
-        case "scan":
-            people.on_scan(turn, message)
-        case "click" if message.event_key in COMMANDS:
-            COMMANDS[message.event_key or ""](turn, Command(message.event_key or ""))
-        case "templatesendjobfinish":
-            _delivery_reported(turn, message)
+def _clicked(turn: Turn, message: Message) -> None:
+    """A menu key; one of an old menu, which phones show for another day, is answered with what there is."""
+    key = message.event_key or ""
+    key = key if key in COMMANDS else "help"
+    COMMANDS[key](turn, Command(key))
 
 
-def _delivery_reported(turn: Turn, message: Message) -> None:
-    """The platform says what became of a template message."""
-    status = (message.status or "").replace(" ", "")
-    state = OutboxState.DELIVERED if status == "success" else OutboxState.REFUSED
-    row = outbox.delivery_reported(turn.connection, message.job_id or "", state, turn.now)
-    if row is not None and state == OutboxState.REFUSED:
-        if "userblock" in status:
-            contacts.unreachable(turn.connection, row.contact_id, turn.now)
-        undelivered(turn, row.contact_id, row.kind)
-
-
-def undelivered(turn: Turn, contact_id: int, kind: str) -> None:
-    """Words that did not reach somebody: what counted on this person goes on without, and the county hears of it.
-
-    It comes to an end: a person who is marked already is not acted upon again, and what is said to the county about it
-    is a notice, for which this does nothing.
-    """
-    person_id = contacts.person_of(turn.connection, contact_id)
-    if person_id is None or kind not in {OutboxKind.ALARM, OutboxKind.PROMPT}:
-        return
-    contacts.unreachable(turn.connection, contact_id, turn.now)
-    person = turn.session.get_one(Person, person_id)
-    alarms.person_lost(turn, person_id)
-    for task in tasks.live_of_person(turn.session, person_id):
-        task.next_at = turn.now
-    alarms.list_unreachable(turn, person)
+EVENTS: Mapping[str, Callable[[Turn, Message], None]] = {
+    **people.EVENTS,
+    "click": _clicked,
+    "templatesendjobfinish": delivery.reported,
+}
+"""Events that something follows from; the door acknowledges all others without a turn."""
 
 
 def due_failed(turn: Turn, kind: str, subject_id: int) -> None:

@@ -96,6 +96,15 @@ def find(connection: Connection, key: bytes) -> tuple[int, InboxState, int] | No
     return (row.id, InboxState(row.state), row.attempts) if row else None
 
 
+_KNOWN = select(_I.c.id).where(_I.c.key == bindparam("key"))
+
+
+def known(connection: Connection, key: bytes) -> int | None:
+    """The id of a message that is already there; waits for nobody who has it locked."""
+    number: int | None = connection.execute(_KNOWN, {"key": key}).scalar()
+    return number
+
+
 def due(connection: Connection, now: datetime, limit: int) -> list[Any]:
     """Messages whose turn has to be run (again): id, contact_id, attempts, received_at; unopened, each is by itself."""
     return list(connection.execute(_DUE, {"now": now, "limit": limit}))
