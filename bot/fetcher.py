@@ -1,18 +1,33 @@
-"""Fetches what people sent before the platform forgets it (three days), and seals the original with its hash."""
+"""Fetches what people sent before the platform forgets it (three days), and seals the original with its hash.
+
+What is no picture, voice or film by its own bytes, or larger than the county allows, is refused: whoever sent it is
+asked to send it otherwise. What the platform no longer has is lost, and asked for again.
+"""
 
 import asyncio
 import hashlib
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
 import structlog
+from sqlalchemy import Connection
 
 from bot import faults, metrics
 from bot.clock import Clock
 from bot.engine import Database, Lane
 from bot.errcodes import Reaction
-from bot.wechat import OutcomeUnknown, WeChat, WeChatRefused
-from storage import media
+from bot.magic import content_type_of
+from bot.renditions import has_one
+from bot.transport import TOO_LARGE
+from bot.turns import guarded
+from bot.wechat import Media, OutcomeUnknown, WeChat, WeChatRefused
+from handlers import originals
+from handlers.policy import Policy
+from handlers.turn import Turn
+from storage import media, renditions
+from storage.media import MediaState
 
 log = structlog.get_logger()
 
@@ -24,13 +39,16 @@ LEASE = timedelta(seconds=CALL_LIMIT + 60)
 FIRST_WAIT = timedelta(seconds=30)
 LONGEST_WAIT = timedelta(minutes=30)
 KEPT_BY_PLATFORM = timedelta(days=3)
+TRIES_OF_UNFIT = 3
+"""What came may be a proxy's page in place of the file, so it is asked for again before it is refused."""
+MEGABYTE = 1024 * 1024
 
 
 class Fetcher:
     """Downloads originals with retries through hours of failure."""
 
-    def __init__(self, database: Database, wechat: WeChat, clock: Clock) -> None:
-        self._database, self._wechat, self._clock = database, wechat, clock
+    def __init__(self, database: Database, wechat: WeChat, clock: Clock, policy: Policy) -> None:
+        self._database, self._wechat, self._clock, self._policy = database, wechat, clock, policy
 
     async def drain(self) -> int:
         """Fetch what is due; how many were tried."""
@@ -38,42 +56,79 @@ class Fetcher:
         while True:
             now = self._clock.now()
             rows = await self._database.run(partial(media.claim, now=now, until=now + LEASE, limit=BATCH), Lane.DUE)
-            fetches = (self._fetch(row.id, row.platform_id, row.attempts, row.received_at) for row in rows)
-            for result in await asyncio.gather(*fetches, return_exceptions=True):
+            results = await asyncio.gather(*(self._fetch(row) for row in rows), return_exceptions=True)
+            await self._later([row for row, is_settled in zip(rows, results, strict=True) if is_settled is False])
+            for result in results:
                 if isinstance(result, BaseException):
                     raise result
             done += len(rows)
             if len(rows) < BATCH:
                 return done
 
-    async def _fetch(self, media_id: int, platform_id: str, attempts: int, received_at: datetime) -> None:
+    async def _fetch(self, row: Any) -> bool:  # noqa: ANN401 - a row
+        """Try once; False when it has to be tried again."""
         faults.reach("media_before_fetch")
         try:
             async with asyncio.timeout(CALL_LIMIT):
-                original = await self._wechat.download_media(platform_id)
+                original = await self._wechat.download_media(row.platform_id)
         except (OutcomeUnknown, WeChatRefused, TimeoutError) as error:
+            refusal = error if isinstance(error, WeChatRefused) else None
+            log.warning(
+                "media_not_fetched", media=row.id, attempts=row.attempts, code=refusal.code if refusal else None
+            )
             metrics.media.labels("failed").inc()
-            code = error.code if isinstance(error, WeChatRefused) else None
-            gone = isinstance(error, WeChatRefused) and error.reaction == Reaction.BUG
-            log.warning("media_not_fetched", media=media_id, attempts=attempts, code=code)
-            await self._later(media_id, attempts, received_at, gone=gone)
-            return
-        digest = hashlib.sha256(original.content).hexdigest()
+            if refusal and refusal.code == TOO_LARGE:
+                return await self._give_up(row.id, MediaState.REFUSED)
+            expired = self._clock.now() - row.received_at > KEPT_BY_PLATFORM
+            if expired or (refusal and refusal.reaction == Reaction.BUG):
+                return await self._give_up(row.id, MediaState.LOST)
+            return False
+        return await self._came(row, original)
+
+    async def _came(self, row: Any, original: Media) -> bool:  # noqa: ANN401 - a row
+        content_type = content_type_of(original.content, original.content_type)
+        too_large = len(original.content) > self._policy.media_largest_mb * MEGABYTE
+        if content_type is not None and not too_large:
+            return await self._keep(row.id, original.content, content_type)
+        log.warning("media_unfit", media=row.id, attempts=row.attempts, size=len(original.content))
+        metrics.media.labels("unfit").inc()
+        if too_large or row.attempts + 1 >= TRIES_OF_UNFIT:
+            return await self._give_up(row.id, MediaState.REFUSED)
+        return False
+
+    async def _keep(self, media_id: int, content: bytes, content_type: str) -> bool:
+        digest, now = hashlib.sha256(content).hexdigest(), self._clock.now()
+
+        def keep(connection: Connection) -> None:
+            kept = media.keep(connection, media_id, content, content_type, digest, now)
+            if kept and has_one(content_type):
+                renditions.expect(connection, media_id, now)
+
         faults.reach("media_fetched_before_commit")
-        await self._database.run(
-            partial(
-                media.keep, media_id=media_id, content=original.content, content_type=original.content_type,
-                sha256=digest, now=self._clock.now(),
-            ),
-            Lane.DUE,
-        )  # fmt: skip
+        await self._database.run(keep, Lane.DUE)
         faults.reach("media_kept")
         metrics.media.labels("kept").inc()
+        return True
 
-    async def _later(self, media_id: int, attempts: int, received_at: datetime, *, gone: bool) -> None:
+    async def _later(self, rows: Iterable[Any]) -> None:
+        """Those of a round that failed together are due together again: an outage is hard enough."""
         now = self._clock.now()
-        expired = gone or now - received_at > KEPT_BY_PLATFORM
-        wait = min(FIRST_WAIT * 2 ** min(attempts, 10), LONGEST_WAIT)
-        await self._database.run(
-            partial(media.later, media_id=media_id, next_at=None if expired else now + wait), Lane.DUE
-        )
+        when = {row.id: now + min(FIRST_WAIT * 2 ** min(row.attempts, 10), LONGEST_WAIT) for row in rows}
+        if when:
+            await self._database.run(partial(media.later, when=when), Lane.DUE)
+
+    async def _give_up(self, media_id: int, state: MediaState) -> bool:
+        work = partial(give_up, media_id=media_id, state=state, now=self._clock.now(), policy=self._policy)
+        await self._database.run(work, Lane.DUE)
+        return True
+
+
+def give_up(connection: Connection, media_id: int, state: MediaState, now: datetime, policy: Policy) -> None:
+    """It will not come: note it, and ask whoever sent it. Should the asking fail, the note stays."""
+    if not media.give_up(connection, media_id, state):
+        return
+    turn = Turn(connection, now, policy)
+    ask = originals.lost if state == MediaState.LOST else originals.refused
+    error = guarded(turn, lambda: ask(turn, media_id))
+    if error is not None:
+        log.error("media_not_asked_for", media=media_id, error=error)

@@ -16,12 +16,13 @@ from bot.worker import Worker
 from storage.inbox import Inbox
 from storage.media import Media
 from storage.outbox import Outbox
+from storage.renditions import Rendition
 from storage.tasks import Task
 
 FURTHEST = timedelta(days=3660)
 _NEXT = [
     select(func.min(row.next_at).label("moment")).where(row.next_at > bindparam("after"))
-    for row in (Inbox, Media, Outbox, Task)
+    for row in (Inbox, Media, Outbox, Rendition, Task)
 ]
 
 

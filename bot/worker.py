@@ -12,6 +12,7 @@ from bot import faults, metrics, turns
 from bot.clock import Clock
 from bot.engine import Database, Lane
 from bot.fetcher import Fetcher
+from bot.renditions import Renderer
 from bot.sender import Sender
 from handlers.policy import Policy
 from handlers.workdays import CHINA
@@ -69,7 +70,9 @@ class Loop:
 class Worker:
     """All loops and the ticks that wake them."""
 
-    def __init__(self, database: Database, sender: Sender, fetcher: Fetcher, clock: Clock, policy: Policy) -> None:
+    def __init__(
+        self, database: Database, sender: Sender, fetcher: Fetcher, renderer: Renderer, clock: Clock, policy: Policy
+    ) -> None:
         self._database, self._clock, self._policy = database, clock, policy
         self._fetcher = fetcher
         self.kept = Loop("kept", partial(self._rounds, turns.run_kept))
@@ -77,7 +80,8 @@ class Worker:
         self.alarms = Loop("alarms", sender.drain_alarms)
         self.send = Loop("send", sender.drain)
         self.media = Loop("media", fetcher.drain)
-        self._loops = (self.kept, self.due, self.alarms, self.send, self.media)
+        self.renditions = Loop("renditions", renderer.drain)
+        self._loops = (self.kept, self.due, self.alarms, self.send, self.media, self.renditions)
         self._scheduler = AsyncIOScheduler(
             timezone=CHINA, job_defaults={"max_instances": 1, "coalesce": True, "misfire_grace_time": None}
         )

@@ -7,7 +7,7 @@ words. So a reporter's turn stays short, and cannot fail because of a gap among 
 from datetime import datetime, timedelta
 
 from handlers import account as accounts
-from handlers import alarms, drafts, police
+from handlers import alarms, drafts, police, recordings
 from handlers.account import QUIET_KINDS, UNREADABLE, Account
 from handlers.conversation import current
 from handlers.kinds import TaskKind
@@ -152,6 +152,7 @@ def _for_reporter(turn: Turn, report_id: int) -> datetime | None:
         turn.connection, contact_id=contact, kind=OutboxKind.REPLY, state=OutboxState.QUEUED,
         content={"text": "\n\n".join(turn.said)}, now=turn.now, next_at=turn.now,
     )  # fmt: skip
+    recordings.follow(turn)
     contacts.keep(turn.connection, talk)
     turn.said.clear()
     return None

@@ -5,12 +5,13 @@ from handlers.page import Answer, Download, Fields, Goto, Page
 from handlers.report_sight import Sight, look_at, whole
 from handlers.report_view import values
 from handlers.turn import Refused, Turn
-from storage import media, reporters
+from storage import media, renditions, reporters
 from storage.reports import Report
 
 INLINE = {
-    "image/jpeg": "jpg", "image/png": "png", "image/gif": "gif", "image/webp": "webp", "audio/amr": "amr",
-    "audio/mpeg": "mp3", "audio/mp4": "m4a", "audio/speex": "speex", "video/mp4": "mp4",
+    "image/jpeg": "jpg", "image/png": "png", "image/gif": "gif", "image/webp": "webp", "image/bmp": "bmp",
+    "image/heic": "heic", "image/avif": "avif", "audio/amr": "amr", "audio/mpeg": "mp3", "audio/mp4": "m4a",
+    "audio/ogg": "ogg", "audio/wav": "wav", "audio/speex": "speex", "video/mp4": "mp4", "video/webm": "webm",
 }  # fmt: skip
 """What a browser may show by itself, and how such a file is called; anything else is only handed over."""
 _HANDED_OVER = "application/octet-stream"
@@ -35,19 +36,20 @@ def held(turn: Turn, sight: Sight) -> dict[str, object]:
 
 
 def original(turn: Turn, path: Fields, form: Fields) -> Answer:
-    """One picture, voice or film as it came; `?save` hands it over as a file."""
+    """One picture, voice or film as it came; `?save` hands it over as a file, `?play` is what any browser plays."""
     number = int(path["media"])
     kept = media.opened(turn.connection, number)
     if kept is None or kept.report_id is None:
         raise Refused("common/not_yours")
     report = turn.session.get_one(Report, kept.report_id)
     whole(turn, report.merged_into_id or report.id)
-    content_type = (kept.content_type or "").partition(";")[0].strip().lower()
+    shown = (renditions.opened(turn.connection, number) if "play" in form else None) or kept
+    content_type = (shown.content_type or "").partition(";")[0].strip().lower()
     ending = INLINE.get(content_type)
     turn.audit("look_media", "media", number)
     name = f"R{report.id}-{number}.{ending or 'bin'}"
     return Download(
-        kept.content, content_type if ending else _HANDED_OVER, name, inline=bool(ending) and "save" not in form
+        shown.content, content_type if ending else _HANDED_OVER, name, inline=bool(ending) and "save" not in form
     )
 
 

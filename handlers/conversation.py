@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Self
 from handlers.message import Message
 from handlers.questions import Question, Unclear
 from handlers.turn import Turn
-from messages import Command, render
+from messages import Command
 from storage.contacts import Talk
 
 CONTROL = frozenset({"cancel", "back", "skip", "restart"})
@@ -113,7 +113,7 @@ class Flow:
             return
         self.asked[key] = self.asked.get(key, 0) + 1
         options = self.questions[key].options(turn, self)
-        turn.said.append(render(f"{self.name}/{key}", options=options, menu=f"{self.name}.{key}", **self.values(turn)))
+        turn.say(f"{self.name}/{key}", options=options, menu=f"{self.name}.{key}", **self.values(turn))
         self.keep(turn, key)
 
     def keep(self, turn: Turn, asked: str | None = None) -> None:

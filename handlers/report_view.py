@@ -1,5 +1,6 @@
 """A report and its case as the case page shows them: plain values, nothing that tells who reported."""
 
+from base64 import b64encode
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,14 +11,11 @@ from handlers.report_sight import Sight
 from handlers.turn import Turn
 from messages import label, labels
 from storage import cases as case_rows
-from storage import lifecycle, media, reporters, reports, tasks
+from storage import lifecycle, media, renditions, reporters, reports, tasks
 from storage.cases import Case, CaseStage
 from storage.reports import Entry, Report
 
 NONE_OF_THE_NINE = 0
-PICTURES = frozenset({"image"})
-SOUNDS = frozenset({"voice"})
-FILMS = frozenset({"video", "shortvideo"})
 _PIN_PARTS = 3
 
 
@@ -31,8 +29,13 @@ class Told:
     text: str | None = None
     media: int | None = None
     state: str = ""
-    """Of the original: waiting, kept or lost."""
-    content_type: str = ""
+    """Of the original: waiting, kept, lost or refused."""
+    asked: bool = False
+    """Whether its sender was asked to send it again."""
+    playable: bool = False
+    """Whether a voice can be played in any browser."""
+    blurred: str = ""
+    """A picture, small and blurred (base64)."""
     pin: tuple[str, str, str] | None = None
     """Latitude, longitude, and the words of the pin."""
 
@@ -76,19 +79,28 @@ def _red(turn: Turn, report: Report) -> bool:
 def account(turn: Turn, report_id: int) -> list[Told]:
     """Everything that was told, word for word, oldest first."""
     entries = reports.entries_of(turn.session, report_id)
-    known = media.described(turn.connection, [one.media_id for one in entries if one.media_id])
-    return [_told(one, known.get(one.media_id or 0)) for one in entries]
+    ids = [one.media_id for one in entries if one.media_id]
+    known, made = media.described(turn.connection, ids), renditions.made(turn.connection, ids)
+    blurred = renditions.blurred(turn.connection, ids)
+    return [
+        _told(one, known.get(number), made.get(number, ""), blurred.get(number, b""))
+        for one in entries
+        for number in [one.media_id or 0]
+    ]
 
 
-def _told(entry: Entry, original: Any | None) -> Told:  # noqa: ANN401 - a row
+def _told(entry: Entry, original: Any | None, rendition: str, blurred: bytes) -> Told:  # noqa: ANN401 - a row
     if entry.kind == "location":
         parts = (entry.text or "").split(" ", _PIN_PARTS - 1)
         pin = (*parts, "", "", "")[:_PIN_PARTS]
         return Told(entry.at, entry.by, entry.kind, pin=(pin[0], pin[1], pin[2]))
     if original is None:
         return Told(entry.at, entry.by, entry.kind, entry.text)
-    content_type = original.content_type or ""
-    return Told(entry.at, entry.by, entry.kind, entry.text, original.id, original.state, content_type)
+    return Told(
+        entry.at, entry.by, entry.kind, entry.text, original.id, original.state,
+        asked=original.told_at is not None, playable=rendition.startswith("audio/"),
+        blurred=b64encode(blurred).decode(),
+    )  # fmt: skip
 
 
 def answers(report: Report) -> list[tuple[str, str]]:

@@ -1,22 +1,25 @@
 """Media people sent: fetched before the platform forgets them (three days), sealed with their hash."""
 
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Connection, ForeignKey, SmallInteger, String, bindparam, insert, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
-from storage.database import Base, Id, Sealed, SealedBytes, due_index
+from storage.database import Base, Id, Sealed, SealedBytes, alone, due_index
+from storage.inbox import Inbox
+from storage.reports import Entry
 
 
 class MediaState(StrEnum):
-    """`waiting`: to be fetched; `lost`: the platform no longer has it."""
+    """`waiting`: to be fetched; `lost`: the platform has none; `refused`: no picture, voice or film, or too big."""
 
     WAITING = "waiting"
     KEPT = "kept"
     LOST = "lost"
+    REFUSED = "refused"
 
 
 class Media(Base):
@@ -38,6 +41,8 @@ class Media(Base):
     content_type: Mapped[str | None] = mapped_column(String(60))
     sha256: Mapped[str | None] = mapped_column(String(64))
     size: Mapped[int | None]
+    told_at: Mapped[datetime | None]
+    """When whoever sent it was asked to send it again."""
 
 
 _M = Media.__table__
@@ -55,7 +60,8 @@ _KEEP = _SET.values(
     state=MediaState.KEPT, content=bindparam("content"), content_type=bindparam("content_type"),
     sha256=bindparam("sha256"), size=bindparam("size"), fetched_at=bindparam("now"), next_at=None,
 )  # fmt: skip
-_LATER = _SET.values(next_at=bindparam("next_at"), state=bindparam("new_state"))
+_LATER = _SET.values(next_at=bindparam("next_at"))
+_GIVE_UP = _SET.values(next_at=None, state=bindparam("new_state"))
 
 
 def expect(connection: Connection, report_id: int | None, kind: str, platform_id: str, now: datetime) -> int:
@@ -78,31 +84,64 @@ def claim(connection: Connection, now: datetime, until: datetime, limit: int) ->
     return rows
 
 
-def keep(connection: Connection, media_id: int, content: bytes, content_type: str, sha256: str, now: datetime) -> None:
-    """Seal the original; a second fetch of the same one changes nothing."""
-    connection.execute(
+def keep(connection: Connection, media_id: int, content: bytes, content_type: str, sha256: str, now: datetime) -> bool:
+    """Seal the original; False for a second fetch of the same one, which changes nothing."""
+    found = connection.execute(
         _KEEP,
         {
             "b_id": media_id, "content": content, "content_type": content_type[:60], "sha256": sha256,
             "size": len(content), "now": now,
         },
     )  # fmt: skip
+    return found.rowcount == 1
 
 
-def later(connection: Connection, media_id: int, next_at: datetime | None) -> None:
-    """Try again at `next_at`; None: the platform no longer has it."""
-    state = MediaState.LOST if next_at is None else MediaState.WAITING
-    connection.execute(_LATER, {"b_id": media_id, "next_at": next_at, "new_state": state})
+def later(connection: Connection, when: Mapping[int, datetime]) -> None:
+    """Try these again: id → when."""
+    connection.execute(_LATER, [{"b_id": media_id, "next_at": next_at} for media_id, next_at in when.items()])
 
 
-_OF_REPORTS = select(_M.c.id, _M.c.kind, _M.c.state, _M.c.content_type, _M.c.size)
+def give_up(connection: Connection, media_id: int, state: MediaState) -> bool:
+    """It is lost or refused; False when that was known, or it was kept meanwhile."""
+    return connection.execute(_GIVE_UP, {"b_id": media_id, "new_state": state}).rowcount == 1
+
+
+_SENDER = (
+    select(Inbox.contact_id).join(Entry, Entry.inbox_id == Inbox.id).where(Entry.media_id == bindparam("id")).limit(1)
+)
+_TELL = update(_M).where(_M.c.id == bindparam("b_id")).values(told_at=bindparam("now"))
+_ALIKE = _M.alias("alike")
+_TOLD = (
+    select(_ALIKE.c.id)
+    .join(_M, (_M.c.report_id == _ALIKE.c.report_id) & (_M.c.state == _ALIKE.c.state))
+    .where(_M.c.id == bindparam("id"), _ALIKE.c.told_at > bindparam("since"))
+    .limit(1)
+)
+
+
+def sender_of(connection: Connection, media_id: int) -> int | None:
+    """The contact it came from, who need not be the reporter: others add to a report by its receipt."""
+    found: int | None = connection.execute(_SENDER, {"id": media_id}).scalar()
+    return found
+
+
+def first_to_tell(connection: Connection, media_id: int, now: datetime, once_in: timedelta) -> bool:
+    """Note that its sender is told what became of it; False when the same was told of another one lately."""
+    alone(connection, "media told")  # two of one report may be given up by two processes at once
+    if connection.execute(_TOLD, {"id": media_id, "since": now - once_in}).first() is not None:
+        return False
+    connection.execute(_TELL, {"b_id": media_id, "now": now})
+    return True
+
+
+_OF_REPORTS = select(_M.c.id, _M.c.kind, _M.c.state, _M.c.told_at)
 _ONE = select(_M.c.id, _M.c.report_id, _M.c.kind, _M.c.content_type, _M.c.content).where(
     _M.c.id == bindparam("id"), _M.c.state == MediaState.KEPT
 )
 
 
 def described(connection: Connection, media_ids: Iterable[int]) -> dict[int, Any]:
-    """What is known of some originals without opening them: id → id, kind, state, content_type, size."""
+    """What is known of some originals without opening them: id → id, kind, state, told_at."""
     rows = connection.execute(_OF_REPORTS.where(_M.c.id.in_(list(media_ids))))
     return {row.id: row for row in rows}
 

@@ -1,8 +1,7 @@
 """Migrations: bring a database to this version's tables, and tell whether it is there.
 
 For whoever changes a table: `python -m storage.migrate new "what changed"` writes the next revision from the
-difference between the migrations and the tables; `python -m storage.migrate initial` writes the first one anew, which
-is right only as long as no county has a database.
+difference between the migrations and the tables.
 """
 
 import io
@@ -28,7 +27,6 @@ from storage.database import alone, connect, is_sqlite
 from storage.tables import METADATA
 
 FOLDER: Final = Path(__file__).parent / "migrations"
-_INITIAL: Final = "0001"
 _WRONG_USE: Final = 2
 
 
@@ -56,35 +54,17 @@ def difference(connection: Connection) -> list[Any]:
     return list(compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), METADATA))
 
 
-def new(message: str, number: str | None = None) -> Path:
+def new(message: str) -> Path:
     """Write a revision from the difference between the migrations so far and the tables; its file."""
-    before = int(number) - 1 if number else len(list(_scripts().walk_revisions()))
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{folder}/new.db"
-        if before:
-            upgrade(url)
+        upgrade(url)
         with _writing(url) as (_, config):
-            number = number or f"{before + 1:04d}"
-            written = command.revision(
-                config, message, autogenerate=True, rev_id=number, head="head" if before else "base"
-            )
+            number = f"{len(list(_scripts().walk_revisions())) + 1:04d}"
+            written = command.revision(config, message, autogenerate=True, rev_id=number)
     if not isinstance(written, Script):
         raise TypeError("alembic wrote no revision")
     return Path(written.path)
-
-
-def initial() -> Path:
-    """Write the first revision anew from the tables; its file."""
-    for old in FOLDER.glob(f"versions/{_INITIAL}_*.py"):
-        old.unlink()
-    later = {path: path.read_bytes() for path in FOLDER.glob("versions/*.py")}
-    for path in later:  # they name the first one as theirs, so they step aside while it is not there
-        path.unlink()
-    try:
-        return new("initial", _INITIAL)
-    finally:
-        for path, content in later.items():
-            path.write_bytes(content)
 
 
 def render(kind: str, item: object, context: AutogenContext) -> str | Literal[False]:
@@ -103,10 +83,8 @@ def main(arguments: list[str]) -> int:
     match arguments:
         case ["new", message]:
             path = new(message)
-        case ["initial"]:
-            path = initial()
         case _:
-            sys.stderr.write('Use: python -m storage.migrate new "what changed" | initial\n')
+            sys.stderr.write('Use: python -m storage.migrate new "what changed"\n')
             return _WRONG_USE
     sys.stdout.write(f"{path}\n")
     return 0

@@ -12,6 +12,8 @@ from storage import (
     media,
     outbox,
     people,
+    recordings,
+    renditions,
     reporters,
     reports,
     sessions,
@@ -22,7 +24,7 @@ from storage.database import Base
 
 METADATA = Base.metadata
 MODULES = (
-    areas, audit, cases, children, contacts, county, inbox, lifecycle, media, outbox, people, reporters, reports,
-    sessions, tasks, visits,
+    areas, audit, cases, children, contacts, county, inbox, lifecycle, media, outbox, people, recordings,
+    renditions, reporters, reports, sessions, tasks, visits,
 )  # fmt: skip
 """One module a topic; named here so that nothing is imported for its side effect alone."""

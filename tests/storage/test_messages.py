@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, func, select, text
 
 from storage import contacts, inbox, media, outbox
 from storage.inbox import Inbox, InboxState
-from storage.media import Media
+from storage.media import Media, MediaState
 from storage.outbox import LEASE, OutboxKind, OutboxState
 from tests.storage.conftest import NOW, Ids, settle_county
 
@@ -227,7 +227,8 @@ def test_an_original_is_leased_to_one_fetcher_and_kept_once(engine: Engine, ids:
 def test_an_original_that_the_platform_no_longer_has_is_lost_for_good(engine: Engine) -> None:
     with engine.begin() as connection:
         number = media.expect(connection, None, "voice", "MEDIA-1", NOW)
-        media.later(connection, number, None)
+        assert media.give_up(connection, number, MediaState.LOST)
+        assert not media.give_up(connection, number, MediaState.REFUSED)
         assert media.claim(connection, NOW + timedelta(days=1), NOW + timedelta(days=2), 5) == []
         assert connection.execute(select(Media.state)).scalar() == "lost"
 

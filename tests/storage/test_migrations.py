@@ -1,10 +1,10 @@
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, bindparam, delete, func, insert, inspect, select, text, update
+from sqlalchemy import Engine, MetaData, bindparam, delete, func, insert, inspect, select, text, update
 from sqlalchemy.exc import DBAPIError
 
-from storage import audit, migrate
+from storage import audit, migrate, renditions
 from storage.audit import Audit
 from storage.database import Sealed, connect
 from storage.rotation import sealed_columns, sealed_tables
@@ -12,7 +12,7 @@ from storage.tables import METADATA
 from tests.storage.conftest import NOW
 from tests.support.databases import PostgresDatabases
 
-DUE = ["ix_task_due", "ix_outbox_due", "ix_inbox_due", "ix_media_due", "ix_outbox_erase"]
+DUE = ["ix_task_due", "ix_outbox_due", "ix_inbox_due", "ix_media_due", "ix_rendition_due", "ix_outbox_erase"]
 
 
 def test_an_upgraded_database_equals_the_tables(engine: Engine) -> None:
@@ -39,15 +39,21 @@ def test_the_way_down_leaves_nothing_and_the_way_up_works_again(engine: Engine, 
         assert migrate.difference(connection) == []
 
 
-def test_the_first_revision_is_what_the_tables_would_write_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody may edit it by hand: it is written anew while no county has a database."""
-    folder = tmp_path / "migrations"
-    (folder / "versions").mkdir(parents=True)
-    for name in ("env.py", "script.py.mako"):
-        (folder / name).write_bytes((migrate.FOLDER / name).read_bytes())
-    kept = (migrate.FOLDER / "versions" / "0001_initial.py").read_text()
-    monkeypatch.setattr(migrate, "FOLDER", folder)
-    assert migrate.initial().read_text() == kept
+def test_what_was_kept_before_renditions_gets_one(database_url: str) -> None:
+    migrate.upgrade(database_url, "0002")
+    engine = connect(database_url)
+    known = {"kind": "image", "platform_id": b"m", "received_at": NOW, "fetched_at": NOW, "attempts": 1}
+    old = [("kept", "image/jpeg"), ("kept", "audio/amr"), ("kept", "video/mp4"), ("lost", None), ("waiting", None)]
+    columns = MetaData()
+    columns.reflect(engine, only=["media"])
+    with engine.begin() as connection:
+        for state, content_type in old:
+            row = known | {"state": state, "content_type": content_type}
+            connection.execute(insert(columns.tables["media"]).values(row))
+    migrate.upgrade(database_url)
+    with engine.begin() as connection:
+        assert [row.media_id for row in renditions.claim(connection, NOW, NOW, 10)] == [1, 2]
+    engine.dispose()
 
 
 def test_due_rows_are_found_by_an_index_of_due_rows_only(engine: Engine) -> None:
@@ -80,7 +86,7 @@ def test_names_phones_and_free_words_are_sealed_columns() -> None:
         if not isinstance(column.type, Sealed)
         and column.name in {"name", "phone", "openid", "text", "why", "note", "address", "guardian", "callback"}
     }
-    assert in_clear == {"area.name", "unit.name", "fact.name"}
+    assert in_clear == {"area.name", "unit.name", "fact.name", "recording.name"}
 
 
 def add_act(engine: Engine) -> None:

@@ -5,7 +5,7 @@ import pytest
 from sqlalchemy import Engine, LargeBinary, select, text, type_coerce
 from sqlalchemy.orm import Session
 
-from storage import audit, contacts, media, rotation, sealing
+from storage import audit, contacts, media, renditions, rotation, sealing
 from storage.audit import Audit
 from storage.children import Child
 from storage.contacts import Contact
@@ -38,6 +38,8 @@ def filled(engine: Engine, ids: Ids) -> Engine:
         for number in range(6):
             one = media.expect(connection, None, "image", f"id{number}", NOW)
             media.keep(connection, one, b"photo" * 100, "image/jpeg", "0" * 64, NOW)
+            renditions.expect(connection, one, NOW)
+            renditions.keep(connection, one, b"blur", "image/jpeg", NOW)
         audit.add(connection, at=NOW, act="look", subject="child", note="说明")
     return engine
 
@@ -66,6 +68,7 @@ def test_afterwards_no_value_carries_an_old_key_and_all_can_be_read(filled: Engi
     with using(ring_of(2)), Session(filled) as session:
         assert session.get_one(Person, PEOPLE).name == f"某人{PEOPLE - 3}"
         assert session.get_one(media.Media, 6).content == b"photo" * 100
+        assert session.get_one(renditions.Rendition, 6).content == b"blur"
         assert session.query(Audit).one().note == "说明"
 
 

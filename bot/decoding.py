@@ -1,0 +1,110 @@
+"""A process of its own (`python -I decoding.py voice`): an original on its input, the rendition on its output.
+
+What strangers send is decoded here and not in the bot, so that a picture that unpacks to gigabytes or a sound that
+never ends costs at most this process: the system bounds its seconds of CPU and its memory, `bot.renditions` its time by
+the wall, and it starts without the bot's environment, where secrets may be. Not bounded is what a decoder that is
+taken over may do with the rights of the bot's user: it could read files. Only what we name is decoded, by the
+first bytes.
+
+It is run as a file and imports nothing of ours: starting it must be cheap.
+"""
+
+import os
+import resource
+import sys
+import warnings
+from collections.abc import Callable, Mapping
+from io import BytesIO
+
+CPU_SECONDS = 20
+MEMORY = 1024 * 1024 * 1024
+"""Bytes of address space; decoders reserve much more than they use."""
+MOST_PIXELS = 50_000_000
+"""Of a picture."""
+THUMBNAIL = 24
+"""Pixels of the longer side: colours and a notion of what it is, no face."""
+BLUR = 1.2
+LONGEST_SECONDS = 600
+"""Of a voice; what is longer is not cut, it has no rendition and is listened to as it came."""
+RATE = 16_000
+BIT_RATE = 32_000
+SOUND_FORMATS: Mapping[bytes, str] = {
+    b"#!AMR": "amr", b"OggS": "ogg", b"RIFF": "wav", b"ID3": "mp3", b"\xff": "mp3",
+}  # fmt: skip
+"""How a sound begins and what it then is; an MP4 says so a little later."""
+
+
+def picture(content: bytes) -> bytes:
+    """A small blurred JPEG, upright, without anything that the camera wrote into the original."""
+    from PIL import Image, ImageFilter, ImageOps  # noqa: PLC0415 - a voice has no use for it
+
+    Image.MAX_IMAGE_PIXELS = MOST_PIXELS
+    warnings.simplefilter("error", Image.DecompressionBombWarning)  # Pillow itself refuses only twice as many
+    with Image.open(BytesIO(content), formats=("JPEG", "PNG", "GIF", "WEBP", "BMP")) as opened:
+        opened.draft("RGB", (THUMBNAIL * 4, THUMBNAIL * 4))  # a JPEG is decoded small at once
+        small = ImageOps.exif_transpose(opened).convert("RGB")
+    small.thumbnail((THUMBNAIL, THUMBNAIL))
+    blurred = BytesIO()
+    small.filter(ImageFilter.GaussianBlur(BLUR)).save(blurred, "JPEG", quality=70)
+    return blurred.getvalue()
+
+
+def voice(content: bytes) -> bytes:
+    """An MP3: what every browser plays, also the one inside WeChat on an iPhone."""
+    import av  # noqa: PLC0415 - a picture has no use for it
+
+    made, seconds = BytesIO(), 0.0
+    with (
+        av.open(BytesIO(content), "r", format=_sound_format(content)) as source,
+        av.open(made, "w", format="mp3") as target,
+    ):
+        heard = source.streams.audio[0]
+        stream = target.add_stream("libmp3lame", rate=RATE, layout="mono", bit_rate=BIT_RATE)
+        resampler = av.AudioResampler(format=stream.format, layout="mono", rate=RATE)
+        for frame in source.decode(heard):
+            seconds += frame.samples / frame.sample_rate
+            if seconds > LONGEST_SECONDS:
+                raise ValueError("longer than a voice is")
+            for part in resampler.resample(frame):
+                target.mux(stream.encode(part))
+        for part in resampler.resample(None):
+            target.mux(stream.encode(part))
+        target.mux(stream.encode(None))
+    if not seconds:
+        raise ValueError("nothing to hear")
+    return made.getvalue()
+
+
+def _sound_format(content: bytes) -> str:
+    if content[4:8] == b"ftyp":
+        return "mov"
+    return next(name for start, name in SOUND_FORMATS.items() if content.startswith(start))
+
+
+MAKERS: Mapping[str, Callable[[bytes], bytes]] = {"picture": picture, "voice": voice}
+
+
+def _bound() -> None:
+    """Less than the bot may do, and after everybody else."""
+    for what, most in (
+        (resource.RLIMIT_CPU, CPU_SECONDS), (resource.RLIMIT_AS, MEMORY), (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_CORE, 0),
+    ):  # fmt: skip
+        resource.setrlimit(what, (most, most))
+    os.nice(10)
+
+
+def main() -> int:
+    """1 with the kind of error on standard error: never a text, which may quote what was sent."""
+    _bound()
+    try:
+        sys.stdout.buffer.write(MAKERS[sys.argv[1]](sys.stdin.buffer.read()))
+        sys.stdout.buffer.flush()
+    except Exception as error:  # noqa: BLE001 - whatever decoders raise
+        sys.stderr.write(type(error).__name__)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

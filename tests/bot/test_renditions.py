@@ -1,0 +1,185 @@
+"""What a browser shows or plays of an original: made after that is safe, in another process, never instead of it."""
+
+import hashlib
+import os
+import struct
+import subprocess
+import sys
+import zlib
+from collections.abc import AsyncIterator
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from sqlalchemy import select
+
+from bot.decoding import THUMBNAIL
+from bot.magic import content_type_of
+from bot.renditions import WAITS, NotMade, decoded
+from storage.media import Media, MediaState
+from storage.renditions import Rendition
+from tests.bot.rig import Rig, prepared, rig
+from tests.support.databases import Databases
+from tests.support.media import picture, seconds_of, tone
+
+ROOT = Path(__file__).parents[2]
+ORIENTATION, ARTIST = 0x0112, 0x013B
+RIGHT_SIDE_UP = 6
+"""The camera was turned: the left of the file is the top of the picture."""
+
+
+@pytest.fixture
+async def bot(databases: Databases) -> AsyncIterator[Rig]:
+    """The small county with a platform."""
+    async with rig(prepared(databases)) as running:
+        yield running
+
+
+def renditions(bot: Rig) -> list[Rendition]:
+    """Every rendition, opened."""
+    with bot.engine.connect() as connection:
+        rows = connection.execute(select(Rendition.__table__).order_by(Rendition.media_id))
+        return list(rows)  # type: ignore[arg-type]  # rows with the same names
+
+
+async def test_a_voice_becomes_an_mp3_and_a_photo_a_small_blur_beside_the_untouched_original(bot: Rig) -> None:
+    phone, photo, voice = bot.phone("teacher"), picture(), tone(1.5)
+    await phone.send_image(photo)
+    await phone.send_voice(voice)
+    await bot.worker.media.once()
+    assert [row.made_at for row in renditions(bot)] == [None, None], "the original is safe before anything is decoded"
+    await bot.worker.renditions.once()
+    blurred, sound = renditions(bot)
+    assert (blurred.content_type, sound.content_type) == ("image/jpeg", "audio/mpeg")
+    assert abs(seconds_of(sound.content or b"") - 1.5) < 0.2
+    with Image.open(BytesIO(blurred.content or b"")) as small:
+        assert small.size == (THUMBNAIL, THUMBNAIL * 3 // 4)
+    kept = [row.sha256 for row in bot.rows(Media)]
+    assert kept == [hashlib.sha256(sent).hexdigest() for sent in (photo, voice)]
+    assert await bot.worker.renditions.once() == 0
+
+
+async def test_a_rendition_is_sealed(bot: Rig) -> None:
+    await bot.phone("teacher").send_image(picture())
+    await bot.worker.media.once()
+    await bot.worker.renditions.once()
+    with bot.engine.connect() as connection:
+        [raw] = connection.exec_driver_sql("SELECT content FROM rendition").scalars()
+    assert b"\xff\xd8\xff" not in bytes(raw)
+
+
+async def test_the_blur_is_upright_and_tells_nothing_that_the_camera_wrote() -> None:
+    exif = Image.Exif()
+    exif[ORIENTATION], exif[ARTIST] = RIGHT_SIDE_UP, "Zhang San"
+    sent = picture((800, 600), (255, 0, 0), exif=exif)
+    assert b"Zhang San" in sent
+    made = await decoded("picture", sent)
+    assert b"Zhang San" not in made
+    assert b"Exif" not in made
+    with Image.open(BytesIO(made)) as small:
+        assert small.size == (THUMBNAIL * 3 // 4, THUMBNAIL)
+        top, bottom = small.getpixel((9, 2)), small.getpixel((9, 21))
+    assert isinstance(top, tuple)
+    assert isinstance(bottom, tuple)
+    assert top[0] > 150
+    assert bottom[0] < 60
+
+
+@pytest.mark.parametrize("encoding", ["amr", "mp3", "ogg", "wav", "m4a"])
+async def test_every_kind_of_sound_that_is_kept_can_be_played(encoding: str) -> None:
+    sent = tone(1, encoding=encoding)  # type: ignore[arg-type]  # one of them
+    assert (content_type_of(sent, "") or "").startswith("audio/")
+    made = await decoded("voice", sent)
+    assert content_type_of(made, "") == "audio/mpeg"
+    assert abs(seconds_of(made) - 1) < 0.2
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP", "BMP"])
+async def test_every_kind_of_picture_that_phones_send_has_a_blur(kind: str) -> None:
+    sent = BytesIO()
+    Image.new("RGB", (300, 200), (10, 200, 10)).save(sent, kind)
+    assert (content_type_of(sent.getvalue(), "") or "").startswith("image/")
+    with Image.open(BytesIO(await decoded("picture", sent.getvalue()))) as small:
+        assert small.size == (THUMBNAIL, THUMBNAIL * 2 // 3)
+
+
+def bomb(width: int, height: int) -> bytes:
+    """A PNG of some kilobytes that says that it is huge."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    body = zlib.compress(bytes(1024 * 1024))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize(
+    ("what", "content", "error"),
+    [
+        ("picture", bomb(60_000, 60_000), "DecompressionBombError"),
+        ("picture", bomb(8_000, 8_000), "DecompressionBombWarning"),
+        ("picture", b"\xff\xd8\xff\xe0" + bytes(5000), "UnidentifiedImageError"),
+        ("voice", b"#!AMR\n", "ValueError"),
+        ("voice", tone(601, encoding="mp3"), "ValueError"),
+        ("voice", b"ID3" + bytes(5000), "Error"),
+    ],
+    ids=["bomb", "too many pixels", "broken picture", "no sound", "too long", "broken sound"],
+)
+async def test_what_cannot_be_decoded_says_so_by_its_kind_alone(what: str, content: bytes, error: str) -> None:
+    with pytest.raises(NotMade, match=error):
+        await decoded(what, content)
+
+
+async def test_a_decoder_that_takes_too_long_is_ended() -> None:
+    with pytest.raises(NotMade, match="too slow"):
+        await decoded("voice", tone(500, encoding="wav"), patience=0.01)
+
+
+def test_a_decoder_has_so_much_memory_and_no_more() -> None:
+    act = "from bot import decoding; decoding._bound(); bytearray(decoding.MEMORY)"
+    ended = subprocess.run([sys.executable, "-c", act], cwd=ROOT, capture_output=True, check=False)
+    assert ended.returncode == 1
+    assert b"MemoryError" in ended.stderr
+
+
+async def test_a_decoder_has_nothing_of_the_bots_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder of the bot's own environment that would break every import in the child is not seen there."""
+    monkeypatch.setenv("PYTHONHOME", "/nowhere")
+    assert os.environ["PYTHONHOME"] == "/nowhere"
+    assert await decoded("picture", picture())
+
+
+async def test_a_rendition_that_fails_is_tried_again_and_given_up_and_the_original_stays(bot: Rig) -> None:
+    phone, odd = bot.phone("teacher"), b"\xff\xd8\xff\xe0" + bytes(range(256)) * 40
+    await phone.send_image(odd)
+    await bot.worker.media.once()
+    tried = 0
+    for _ in range(10):
+        tried += await bot.worker.renditions.once()
+        await bot.pass_(hours=2)
+    assert tried == 1 + len(WAITS)
+    [row] = renditions(bot)
+    assert (row.content, row.next_at) == (None, None)
+    [original] = bot.rows(Media)
+    assert (original.state, original.sha256) == (MediaState.KEPT, hashlib.sha256(odd).hexdigest())
+
+
+@pytest.mark.parametrize(
+    ("content", "said", "kind"),
+    [
+        (b"<html>", "image/jpeg", None),
+        (b'{"errcode":0}', "text/plain", None),
+        (b"", "image/png", None),
+        (b"BMxx", "", "image/bmp"),
+        (b"\x00\x00\x00\x1cftypheic", "image/jpeg", "image/heic"),
+        (b"\x00\x00\x00\x1cftypmp42", "video/mp4", "video/mp4"),
+        (b"\x06\x9d\x1b\x96" * 20, "audio/speex", "audio/speex"),
+        (b"<html>", "audio/speex", None),
+        (b"\xff\xe0", "", None),
+        (b"\xff", "", None),
+    ],
+)
+def test_a_file_is_what_its_first_bytes_say(content: bytes, said: str, kind: str | None) -> None:
+    assert content_type_of(content, said) == kind

@@ -1,0 +1,84 @@
+"""Who is asked to send something again, when, and how often."""
+
+import re
+from datetime import timedelta
+
+from bot.fetcher import give_up
+from handlers.workdays import CHINA
+from messages import render
+from storage import media
+from storage.media import MediaState
+from storage.outbox import Outbox
+from tests.support.reporting import Town, town
+from tests.world import outbox_rows
+
+__all__ = ["town"]
+REFUSED, LOST = render("originals/refused"), render("originals/lost")
+
+
+def send(town: Town, who: str = "李婶") -> int:
+    """Somebody sends a photo; its id."""
+    town.phone(who).says(None, kind="image", media_id="m")
+    return max(row.id for row in town.turn(lambda turn: turn.session.query(media.Media).all()))
+
+
+def fails(town: Town, number: int, state: MediaState) -> None:
+    """It will not come."""
+    town.turn(lambda turn: give_up(turn.connection, number, state, turn.now, turn.policy))
+    town.world.settle()
+
+
+def asked(town: Town, text: str) -> list[Outbox]:
+    """The messages with these words."""
+    return [row for row in outbox_rows(town.world) if (row.content or {}).get("text") == text]
+
+
+def test_whoever_added_to_a_report_by_its_receipt_is_told_and_not_the_reporter(town: Town) -> None:
+    reporter = town.tell()
+    [receipt] = re.findall(r"\d{4} \d{4} \d{4}", "\n".join(reporter.reads))
+    other = town.phone("邻居")
+    other.says("补充" + receipt.replace(" ", ""))
+    number = send(town, "邻居")
+    fails(town, number, MediaState.REFUSED)
+    assert other.last == REFUSED
+    assert REFUSED not in reporter.reads
+
+
+def test_the_same_is_said_once_a_day_and_again_the_next(town: Town) -> None:
+    numbers = [send(town) for _ in range(3)]
+    for number in numbers[:2]:
+        fails(town, number, MediaState.REFUSED)
+        fails(town, number, MediaState.REFUSED)
+    assert len(asked(town, REFUSED)) == 1
+    town.world.pass_(hours=25)
+    fails(town, numbers[2], MediaState.REFUSED)
+    assert len(asked(town, REFUSED)) == 2
+
+
+def test_what_is_lost_at_night_is_asked_for_by_day_and_what_is_refused_is_said_at_once(town: Town) -> None:
+    town.world.pass_(hours=14)  # 23:00
+    first, second = send(town), send(town)
+    fails(town, first, MediaState.LOST)
+    fails(town, second, MediaState.REFUSED)
+    assert town.phone("李婶").last == REFUSED
+    [prompt] = asked(town, LOST)
+    assert prompt.next_at is not None
+    assert prompt.next_at.astimezone(CHINA).hour == 8
+    assert prompt.next_at - town.world.now < timedelta(hours=10)
+
+
+def test_the_words_name_nothing(town: Town) -> None:
+    fails(town, send(town), MediaState.LOST)
+    [row] = asked(town, LOST)
+    assert row.content == {
+        "text": LOST,
+        "card": {"purpose": "notice", "values": {"what": render("reports/card_nudge")}, "path": None},
+    }
+    assert not any(word in LOST + REFUSED for word in ("孩子", "娃", "报告", "伤", "警"))
+
+
+def test_what_was_kept_meanwhile_is_not_given_up(town: Town) -> None:
+    number = send(town)
+    town.turn(lambda turn: media.keep(turn.connection, number, b"x", "image/png", "0" * 64, turn.now))
+    fails(town, number, MediaState.LOST)
+    assert asked(town, LOST) == []
