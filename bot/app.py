@@ -16,14 +16,19 @@ from aiohttp import web
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import make_url
 
-from bot import metrics
+from bot import account, metrics
+from bot.channels import Channel, Offer
 from bot.cli import use_keys
 from bot.clock import Clock
 from bot.codec import Codec
 from bot.engine import Database, Lane, open_database
 from bot.fetcher import Fetcher
+from bot.gateway import Gateway
+from bot.gateway_events import GatewayEvents
 from bot.menus import Tagger
 from bot.pages import Pages
+from bot.recordings import Recordings
+from bot.renditions import Renderer
 from bot.sender import Sender
 from bot.settings import Settings, SettingsError
 from bot.timetravel import TimeTravel
@@ -42,7 +47,7 @@ log = structlog.get_logger()
 TOKEN_PATIENCE = 3.0
 """Seconds that `/readyz` waits for the platform."""
 
-CLOCK_EVERY, TAGS_EVERY, GAUGES_EVERY, KEYS_EVERY, KEEP_HOUSE_EVERY = 1, 10, 15, 60, 300
+CLOCK_EVERY, TAGS_EVERY, GAUGES_EVERY, KEYS_EVERY, RECORDINGS_EVERY, KEEP_HOUSE_EVERY = 1, 10, 15, 60, 300, 300
 """Seconds."""
 
 
@@ -70,13 +75,19 @@ async def running(settings: Settings) -> AsyncIterator[Bot]:
         clock = Clock()
         policy = await database.run(partial(_begin, clock=clock, policy=settings.policy), Lane.BULK)
         http = await stack.enter_async_context(aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)))
-        wechat = WeChat(settings.wechat, http)
-        origin = settings.web.public_origin
-        sender = Sender(database, wechat, clock, policy, settings.wechat.templates, origin)
-        worker = Worker(database, sender, Fetcher(database, wechat, clock), clock, policy)
+        wechat, gateway = WeChat(settings.wechat, http), Gateway(settings.gateway, http)
+        policy = account.ruled(settings.wechat.kind, replace(policy, gateway=gateway.ways))
+        sender = Sender(
+            database, wechat, clock, _offer(settings, policy), settings.wechat.templates, settings.web.public_origin,
+            gateway=gateway, per_second=settings.wechat.sends_per_second,
+        )  # fmt: skip
+        worker = Worker(
+            database, sender, Fetcher(database, wechat, clock, policy), Renderer(database, clock), clock, policy
+        )
         await _keep_house(database, clock, policy)
         worker.every(KEYS_EVERY, _reread_keys)
         worker.every(TAGS_EVERY, Tagger(database, wechat).drain)
+        worker.every(RECORDINGS_EVERY, Recordings(database, wechat, clock, settings.voice.folder).drain)
         worker.every(GAUGES_EVERY, partial(_read_gauges, database, clock))
         worker.every(KEEP_HOUSE_EVERY, partial(_keep_house, database, clock, policy))
         webhook = Webhook(Codec(settings.wechat), database, clock, policy, worker.wake)
@@ -84,6 +95,9 @@ async def running(settings: Settings) -> AsyncIterator[Bot]:
         app = web.Application(client_max_size=BODY_LIMIT)
         app.add_routes(webhook.routes())
         app.add_routes(Pages(settings, database, clock, policy, wechat, worker.wake).routes())
+        if settings.gateway.secret is not None:
+            secret = settings.gateway.secret.get_secret_value()
+            app.add_routes(GatewayEvents(secret, database, clock, policy, worker.wake).routes())
         app.add_routes(_health(database, wechat, worker))
         app.add_routes(_verify_files(settings))
         if settings.demo.enabled:
@@ -99,6 +113,13 @@ async def running(settings: Settings) -> AsyncIterator[Bot]:
         log.info("started", port=settings.web.port, policy=policy.version)
         yield Bot(settings, database, clock, policy, wechat, worker, settings.web.port)
         log.info("stopping")
+
+
+def _offer(settings: Settings, policy: Policy) -> Offer:
+    """What this account and its gateway can send."""
+    wechat = settings.wechat
+    limits = {Channel(name): most for name, most in wechat.daily_limits.items()}
+    return Offer(policy, frozenset(account.channels(wechat.kind)), frozenset(wechat.templates), limits)
 
 
 def _begin(connection: Connection, clock: Clock, policy: Policy) -> Policy:

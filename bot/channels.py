@@ -1,14 +1,18 @@
-"""Which channel reaches a contact now: a customer-service message while a window is open, else a template message.
+"""Which channel reaches a contact now: the first of the county's order that is open to this person and these words.
 
-The bot never makes a call it can know will be refused; what is left of a window is counted here.
+The bot never makes a call it can know will be refused; what is left of a window is counted here. By telephone only the
+neutral words of a card go out, and only for the purposes that the county allows.
 """
 
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Connection
 
+from handlers.policy import Policy
 from storage import contacts
 from storage.contacts import Talk
 from storage.outbox import OutboxKind
@@ -19,21 +23,70 @@ class Channel(StrEnum):
 
     CUSTOM = "custom"
     TEMPLATE = "template"
+    SMS = "sms"
+    CALL = "call"
 
 
-def choose(talk: Talk, content: dict[str, Any], now: datetime, purposes: frozenset[str]) -> Channel | None:
-    """The channel for this content, or None when nothing reaches the person now."""
-    if talk.unreachable_since is not None:
-        return None
-    if _short_open(talk, now) or _long_open(talk, now):
-        return Channel.CUSTOM
+KEPT_FOR_ALARMS = 0.1
+"""Share of a day's budget that nothing but an alarm may use."""
+BY_TELEPHONE = frozenset({Channel.SMS, Channel.CALL})
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What there is to choose from: the county's order less what the account or the gateway cannot do."""
+
+    policy: Policy
+    account: frozenset[str]
+    """What this kind of account may send: `custom`, `template`."""
+    purposes: frozenset[str]
+    """Purposes for which the account has a template."""
+    limits: Mapping[Channel, int] = field(default_factory=dict)
+    """Messages of a channel that the platform lets through in a day."""
+    spent: frozenset[Channel] = frozenset()
+    """Channels whose budget of today is used up."""
+
+    def on_a_day_with(self, sent: Mapping[str, int], *, alarms: bool) -> "Offer":
+        """The same less what is spent; what is left of a budget at the end is for alarms alone."""
+        share = 1.0 if alarms else 1 - KEPT_FOR_ALARMS
+        spent = {channel for channel, most in self.limits.items() if sent.get(channel, 0) >= most * share}
+        return replace(self, spent=frozenset(spent))
+
+    def channels(self, purpose: str | None) -> Iterable[Channel]:
+        """The channels for this purpose (None: words without a card), in order."""
+        telephone = self.policy.by_telephone(purpose) if purpose else ()
+        for way in self.policy.channels:
+            is_there = {"custom": "custom" in self.account, "template": "template" in self.account}
+            if is_there.get(way, way in telephone) and (way != "template" or purpose in self.purposes):
+                yield Channel(way)
+
+
+def choose(
+    talk: Talk, content: dict[str, Any], now: datetime, offer: Offer, has_telephone: Callable[[], bool]
+) -> Channel | None:
+    """The channel for this content, or None when nothing reaches the person now.
+
+    `content["by"]` names the only channels meant, `content["past"]` those that were refused for these words already.
+    """
     card = content.get("card")
-    return Channel.TEMPLATE if card and card["purpose"] in purposes else None
+    meant, past = content.get("by"), content.get("past", ())
+    for channel in offer.channels(card["purpose"] if card else None):
+        if channel in past or channel in offer.spent or (meant and channel not in meant):
+            continue
+        if channel in BY_TELEPHONE:
+            is_open = has_telephone()
+        elif talk.unreachable_since is not None or not talk.openid:
+            is_open = False
+        else:
+            is_open = channel == Channel.TEMPLATE or _short_open(talk, now) or _long_open(talk, now)
+        if is_open:
+            return channel
+    return None
 
 
 def spend(connection: Connection, talk: Talk, kind: str, channel: Channel | None, now: datetime) -> bool:
     """Count the message against the window it uses, and note the push; whether it was the short one."""
-    if channel is None:
+    if channel is None or channel in BY_TELEPHONE:
         return False
     is_short = _short_open(talk, now)
     if channel == Channel.CUSTOM and is_short:

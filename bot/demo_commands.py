@@ -12,7 +12,7 @@ import click
 from bot.cli import in_turn, run_until_stopped, settings_of
 from bot.menus import push_menus
 from bot.settings import Settings, load
-from bot.simulator import Simulator, SimulatorSettings, TemplateSpec, serve
+from bot.simulator import Simulator, SimulatorSettings, TemplateSpec, assumptions, serve
 from bot.wechat import WeChat
 from handlers import demo as demo_county
 from messages import labels
@@ -35,12 +35,13 @@ def simulator_settings(
     keys = wechat.encoding_aes_key
     return SimulatorSettings(
         app_id=wechat.app_id, app_secret=wechat.app_secret.get_secret_value(), token=wechat.token.get_secret_value(),
-        encoding_aes_key=keys.get_secret_value() if keys else "", mode=wechat.mode, bot_url=settings.simulator.bot_url,
-        port=port, followers=followers, state_file=state_file,
+        encoding_aes_key=keys.get_secret_value() if keys else "", mode=wechat.mode, kind=wechat.kind,
+        bot_url=settings.simulator.bot_url, port=port, followers=followers, state_file=state_file,
+        gateway_secret=settings.gateway.secret.get_secret_value() if settings.gateway.secret else None,
         templates=tuple(
             TemplateSpec(
                 template.template_id, labels("template_title")[purpose], tuple(template.fields),
-                tuple(labels("template_field")[value] for value in template.fields.values()),
+                tuple(labels("template_field").get(value, value) for value in template.fields.values()),
             )
             for purpose, template in wechat.templates.items()
         ),
@@ -57,6 +58,7 @@ def simulate(context: click.Context, port: int, followers: int) -> None:
 
     async def play() -> None:
         platform = await serve(simulator_settings(settings, port, followers))
+        click.echo("\n".join(f"Assumed: {line}" for line in assumptions(platform.settings)))
         click.echo(f"The stand-in platform and its phones: {platform.origin}")
         try:
             await asyncio.Event().wait()
@@ -104,7 +106,7 @@ async def _play(settings: Settings, config: Path, folder: Path, port: int, phone
 def _hand_out(platform: Simulator, phones: demo_county.DemoPhones) -> None:
     """Give the named people their phones, unless they have them from an earlier run."""
     for phone in phones:
-        platform.add_phone(phone.label, phone.openid)
+        platform.add_phone(phone.label, phone.openid, number=phone.person.phone if phone.person else None)
 
 
 async def _ready(url: str, bot: asyncio.subprocess.Process) -> None:
@@ -129,7 +131,7 @@ def _config(folder: Path, port: int, bot_port: int) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         path.write_text(
             _TEMPLATE.format(
-                secret=_draw(32), token=_draw(20), aes=_draw(43), port=port, bot_port=bot_port,
+                secret=_draw(32), gateway=_draw(32), token=_draw(20), aes=_draw(43), port=port, bot_port=bot_port,
                 database=(folder / "tongban.db").resolve(), keys=(folder / "tongban.keys").resolve(),
             ),
             encoding="utf-8",
@@ -163,6 +165,11 @@ fields = {{ thing1 = "what", thing2 = "when" }}
 [wechat.templates.notice]
 template_id = "T-NOTICE"
 fields = {{ thing1 = "what" }}
+
+[gateway]
+sms_url = "http://127.0.0.1:{port}/gateway/sms"
+call_url = "http://127.0.0.1:{port}/gateway/call"
+secret = "{gateway}"
 
 [database]
 url = "sqlite:///{database}"

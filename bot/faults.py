@@ -31,8 +31,10 @@ POINTS: dict[str, str] = {
     "media_before_fetch": "An original is about to be fetched.",
     "media_fetched_before_commit": "An original is fetched; it is not kept yet.",
     "media_kept": "An original is kept.",
+    "rendition_before_decoding": "A rendition is about to be made of an original that is kept.",
     "page_before_commit": "A page's turn is written but not committed.",
     "page_after_commit_before_answer": "A page's turn is committed; the browser has no answer.",
+    "gateway_after_commit_before_answer": "An event of the gateway is committed; the gateway has no answer.",
     "clock_moved": "The demo clock is moved and committed; what fell due has not run.",
     "batch_committed": "A command has committed one of its batches.",
 }

@@ -32,6 +32,7 @@ loop_errors = Counter("tongban_loop_errors", "Failed rounds of a background loop
 
 sends = Counter("tongban_sends", "Messages sent, by channel and outcome.", ["channel", "state"], registry=registry)
 media = Counter("tongban_media", "Originals fetched from the platform, by outcome.", ["outcome"], registry=registry)
+renditions = Counter("tongban_renditions", "Renditions of originals, by outcome.", ["outcome"], registry=registry)
 calls = Counter(
     "tongban_platform_calls", "Calls of the platform's API, by outcome.", ["call", "outcome"], registry=registry
 )

@@ -1,23 +1,20 @@
 """What follows from one try to send: done, again later, another way, or given up and somebody is told."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
-import structlog
 from sqlalchemy import Connection
 
-from bot.channels import Channel
+from bot import telling
+from bot.channels import BY_TELEPHONE, Channel, Offer
 from bot.errcodes import Reaction
-from bot.planning import Plan, give_back, may_say_again
-from bot.turns import guarded
-from handlers import routes
+from bot.planning import Plan, elsewhere, give_back, may_say_again
 from handlers.policy import Policy
-from handlers.turn import Turn
-from storage import contacts, outbox
+from handlers.workdays import local_day
+from storage import contacts, county, outbox
 from storage.outbox import NO_ANSWER, OutboxKind, OutboxState
-
-log = structlog.get_logger()
 
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=20), timedelta(minutes=30)
 """Doubled with every try."""
@@ -26,9 +23,15 @@ _TRIES: dict[Reaction | None, int] = {
     Reaction.CONFIG: 340,  # a week in which an operator can put it right
     Reaction.REFRESH: 340,  # a token that stays bad though it was renewed is the same
 }
+LISTED_AT = 6
+"""The try, ten minutes after the first, after which the county hears that somebody is not reached (within 15)."""
 MOST_UNANSWERED = 10
 """Tries of an alarm of which none was answered, before it is given up: the ladder goes on by itself."""
 _DAILY_QUOTA = 45009
+
+
+Settle = Callable[..., None]
+"""Records the state of the row at hand."""
 
 
 @dataclass(frozen=True)
@@ -42,40 +45,85 @@ class Outcome:
     job_id: str | None = None
 
 
-def record(connection: Connection, plan: Plan, outcome: Outcome, now: datetime, policy: Policy) -> None:
+def record(connection: Connection, plan: Plan, outcome: Outcome, now: datetime, offer: Offer) -> None:
     """Write one try down, with what follows from it."""
     settle = partial(outbox.settle, connection, plan.id, now=now, channel=plan.channel, code=outcome.code)
-    again = partial(settle, OutboxState.QUEUED, code=NO_ANSWER if plan.is_doubtful else outcome.code)
-    reaction = _reaction(plan, outcome)
+    if outcome.code != _DAILY_QUOTA:
+        _note_shut(connection, plan, outcome.reaction, now)
     if outcome.state == OutboxState.ACCEPTED:
         settle(OutboxState.ACCEPTED, job_id=outcome.job_id)
-    elif outcome.state == OutboxState.UNKNOWN and _may_try_again(plan):
-        settle(OutboxState.QUEUED, code=NO_ANSWER, next_at=now + FIRST_WAIT)
+    elif "media" in plan.content:  # it goes with words that were said: nobody misses it, and later it would only puzzle
+        settle(OutboxState.CANCELLED)
+    elif outcome.code == _DAILY_QUOTA and plan.channel is not None:
+        _use_up(connection, plan.channel, now, offer)
+        give_back(connection, plan, now)
+        settle(OutboxState.QUEUED, next_at=now)  # planned anew: another channel, or the next day
     elif outcome.state == OutboxState.UNKNOWN:
+        _unanswered(connection, plan, settle, now, offer)
+    else:
+        _refused(connection, plan, outcome, settle, now, offer)
+
+
+def _unanswered(connection: Connection, plan: Plan, settle: Settle, now: datetime, offer: Offer) -> None:
+    """It may have been said or not."""
+    again = partial(settle, OutboxState.QUEUED, code=NO_ANSWER)
+    if not _may_try_again(plan):
         settle(OutboxState.UNKNOWN)
         if plan.kind == OutboxKind.ALARM:
-            _tell(connection, plan, now, policy)
-    elif plan.attempts + 1 < _TRIES.get(reaction, 0):
-        give_back(connection, plan, now)
-        again(next_at=now + _wait(plan))
-    elif reaction == Reaction.OTHER_CHANNEL and plan.channel == Channel.CUSTOM:
-        contacts.shut_windows(connection, plan.contact_id)  # the platform knows better than our count
+            _tell(connection, plan, now, offer.policy, gone=True)
+    elif plan.attempts + 1 >= _patience(plan, None) and elsewhere(connection, plan, now, offer):
         again(next_at=now)
     else:
+        again(next_at=now + FIRST_WAIT)
+
+
+def _refused(connection: Connection, plan: Plan, outcome: Outcome, settle: Settle, now: datetime, offer: Offer) -> None:
+    """It was not said: another channel, again later, or given up and somebody is told."""
+    again = partial(settle, OutboxState.QUEUED, code=NO_ANSWER if plan.is_doubtful else outcome.code)
+    reaction = outcome.reaction
+    if reaction in _TRIES:
+        give_back(connection, plan, now)
+    if plan.attempts + 1 >= _patience(plan, reaction) and elsewhere(connection, plan, now, offer):
+        again(next_at=now)
+    elif plan.attempts + 1 < _TRIES.get(reaction, 0):
+        again(next_at=now + _wait(plan))
+        if plan.attempts + 1 == LISTED_AT:
+            _tell(connection, plan, now, offer.policy, gone=False)
+    else:
         settle(outcome.state)
-        if reaction in {Reaction.CONTACT_GONE, Reaction.OTHER_CHANNEL}:
+        _tell(connection, plan, now, offer.policy, gone=reaction != Reaction.BUG)
+
+
+def _use_up(connection: Connection, channel: Channel, now: datetime, offer: Offer) -> None:
+    """The platform says that the day's quota is spent, whatever we counted."""
+    day = local_day(now)
+    most = offer.limits.get(channel, 0)
+    county.note_sent(connection, day, county.sent_on(connection, day) | {channel: most})
+
+
+def _note_shut(connection: Connection, plan: Plan, reaction: Reaction | None, now: datetime) -> None:
+    """What a refusal says about the person, whatever becomes of these words."""
+    if plan.channel in BY_TELEPHONE:
+        if reaction == Reaction.CONTACT_GONE and plan.is_telephone_only:
             contacts.unreachable(connection, plan.contact_id, now)
-        _tell(connection, plan, now, policy)
+    elif reaction == Reaction.CONTACT_GONE or (reaction == Reaction.OTHER_CHANNEL and plan.channel != Channel.CUSTOM):
+        contacts.unreachable(connection, plan.contact_id, now)
+    elif reaction == Reaction.OTHER_CHANNEL:
+        contacts.shut_windows(connection, plan.contact_id)  # the platform knows better than our count
 
 
-def _reaction(plan: Plan, outcome: Outcome) -> Reaction | None:
-    """A used-up quota is no fault of this person: what may not use the other channel waits for the next day."""
-    if outcome.code == _DAILY_QUOTA and not (plan.channel == Channel.CUSTOM and plan.content.get("card")):
-        return Reaction.CONFIG
-    return outcome.reaction
+def _patience(plan: Plan, reaction: Reaction | None) -> int:
+    """Tries on one channel before another one is looked for: an alarm looks almost at once."""
+    if reaction in {None, Reaction.RETRY_LATER}:
+        return 2 if plan.kind == OutboxKind.ALARM else LISTED_AT
+    if reaction in {Reaction.CONFIG, Reaction.REFRESH}:
+        return 1 if plan.kind == OutboxKind.ALARM else LISTED_AT
+    return 1
 
 
 def _may_try_again(plan: Plan) -> bool:
+    if plan.channel in BY_TELEPHONE:  # the gateway does the same id once
+        return plan.attempts + 1 < MOST_UNANSWERED
     return may_say_again(plan.kind, is_doubtful=plan.is_doubtful) and plan.attempts + 1 < MOST_UNANSWERED
 
 
@@ -84,12 +132,5 @@ def _wait(plan: Plan) -> timedelta:
     return min(doubled, LONGEST_WAIT)
 
 
-def _tell(connection: Connection, plan: Plan, now: datetime, policy: Policy) -> None:
-    """Words that did not arrive are somebody's matter: alarms climb at once, the rest is listed.
-
-    Should that fail, the outcome itself stays written down: the same words must not be sent again and again.
-    """
-    turn = Turn(connection, now, policy)
-    error = guarded(turn, lambda: routes.undelivered(turn, plan.contact_id, plan.kind))
-    if error is not None:
-        log.error("undelivered_not_told", outbox=plan.id, error=error)
+def _tell(connection: Connection, plan: Plan, now: datetime, policy: Policy, *, gone: bool) -> None:
+    telling.tell(connection, plan.id, plan.contact_id, plan.kind, plan.content, now=now, policy=policy, gone=gone)

@@ -1,17 +1,19 @@
 """Which messages go out now, and how: leases what is due and chooses a channel for each, in one transaction."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection
 
-from bot.channels import Channel, choose, spend
+from bot.channels import BY_TELEPHONE, Channel, Offer, choose, spend
 from bot.replies import cut
+from bot.telling import tell
 from bot.turns import SHORT_MESSAGES, WINDOW_MESSAGES
 from handlers.policy import Policy
-from storage import contacts, outbox
+from handlers.workdays import local_day, next_midnight
+from storage import contacts, county, outbox, people
 from storage.contacts import Talk
 from storage.database import is_sqlite
 from storage.outbox import NO_ANSWER, SAID_ONCE, OutboxKind, OutboxState
@@ -28,7 +30,8 @@ class Plan:
 
     id: int
     contact_id: int
-    openid: str
+    to: str
+    """An openid, or a telephone number."""
     kind: str
     channel: Channel | None
     is_short: bool
@@ -39,6 +42,8 @@ class Plan:
     """Whether an earlier try may have reached the person."""
     made: float
     """Loop time."""
+    is_telephone_only: bool = False
+    """Whether WeChat does not know this person at all."""
 
 
 def may_say_again(kind: str, *, is_doubtful: bool) -> bool:
@@ -46,15 +51,20 @@ def may_say_again(kind: str, *, is_doubtful: bool) -> bool:
     return kind == OutboxKind.ALARM or not (is_doubtful or kind in SAID_ONCE)
 
 
-def make(
-    connection: Connection, now: datetime, policy: Policy, purposes: frozenset[str], made: float, *, alarms: bool
-) -> list[Plan] | None:
+def make(connection: Connection, now: datetime, offer: Offer, made: float, *, alarms: bool) -> list[Plan] | None:
     """Lease what is due; None when nothing was."""
     rows = outbox.claim(connection, now, BATCH, alarms=alarms)
     if not rows:
         return None
-    plans = (_plan(connection, row, now, policy, purposes, made) for row in rows)
-    return [plan for plan in plans if plan is not None]
+    day = local_day(now)
+    sent, plans = county.sent_on(connection, day), []
+    for row in rows:
+        plan = _plan(connection, row, now, offer.on_a_day_with(sent, alarms=alarms), made)
+        if plan is not None:
+            plans.append(plan)
+            sent.update([plan.channel] if plan.channel else [])
+    county.note_sent(connection, day, sent)
+    return plans
 
 
 def begin(connection: Connection, plan: Plan, now: datetime) -> None:  # noqa: ARG001 - called like the others
@@ -84,8 +94,7 @@ def _plan(
     connection: Connection,
     row: Any,  # noqa: ANN401 - a row
     now: datetime,
-    policy: Policy,
-    purposes: frozenset[str],
+    offer: Offer,
     made: float,
 ) -> Plan | None:
     doubted = row.code == NO_ANSWER
@@ -98,17 +107,51 @@ def _plan(
     content = row.content or {}
     if talk is None or not content:
         return Plan(row.id, row.contact_id, "", row.kind, None, False, content, row.attempts, is_doubtful, made)  # noqa: FBT003 - no window
-    until = _waits_until(talk, row, now, policy)
+    until = _waits_until(talk, row, now, offer.policy)
     if until is not None:
         outbox.put_back(connection, row.id, until, NO_ANSWER if is_doubtful else row.code)
         return None
-    channel = choose(talk, content, now, purposes)
+    channel = channel_for(connection, talk, content, now, offer)
+    if channel is None and channel_for(connection, talk, content, now, replace(offer, spent=frozenset())):
+        outbox.put_back(connection, row.id, next_midnight(now), NO_ANSWER if is_doubtful else row.code)
+        tell(
+            connection, row.id, row.contact_id, row.kind, content, now=now, policy=offer.policy, gone=False
+        )  # today's budget is used up: the words wait for the next one, and the county knows
+        return None
     is_short = spend(connection, talk, row.kind, channel, now)
     if channel == Channel.CUSTOM:
         content = _first_piece(connection, row, content, now)
+    to = (people.phone_of_contact(connection, row.contact_id) or "") if channel in BY_TELEPHONE else talk.openid
     return Plan(
-        row.id, row.contact_id, talk.openid, row.kind, channel, is_short, content, row.attempts, is_doubtful, made
+        row.id,
+        row.contact_id,
+        to,
+        row.kind,
+        channel,
+        is_short,
+        content,
+        row.attempts,
+        is_doubtful,
+        made,
+        not talk.openid,
     )
+
+
+def channel_for(
+    connection: Connection, talk: Talk, content: dict[str, Any], now: datetime, offer: Offer
+) -> Channel | None:
+    """The channel that reaches this person with this content now."""
+    return choose(talk, content, now, offer, lambda: bool(people.phone_of_contact(connection, talk.contact_id)))
+
+
+def elsewhere(connection: Connection, plan: Plan, now: datetime, offer: Offer) -> bool:
+    """Whether another channel may reach the person with these words; the row is rewritten to look there only."""
+    talk = _talk(connection, plan.contact_id, now)
+    content = plan.content | {"past": [*plan.content.get("past", ()), plan.channel]}
+    if talk is None or channel_for(connection, talk, content, now, offer) is None:
+        return False
+    outbox.rewrite(connection, plan.id, content)
+    return True
 
 
 def _talk(connection: Connection, contact_id: int, now: datetime) -> Talk | None:

@@ -12,17 +12,18 @@ from weakref import WeakValueDictionary
 import structlog
 
 from bot import faults, metrics, outcomes, planning
-from bot.channels import Channel
+from bot.account import Right
+from bot.channels import BY_TELEPHONE, Channel, Offer
 from bot.clock import Clock
 from bot.engine import Database, Lane
 from bot.errcodes import Reaction
+from bot.gateway import Gateway, Words
 from bot.logs import place
 from bot.outcomes import Outcome
 from bot.planning import Plan
 from bot.settings import Purpose, Template
-from bot.template_fields import fitted
+from bot.template_fields import filled
 from bot.wechat import OutcomeUnknown, WeChat, WeChatRefused
-from handlers.policy import Policy
 from handlers.workdays import CHINA
 from messages import render
 from storage import outbox
@@ -34,6 +35,7 @@ CALL_LIMIT = 40.0
 """Seconds that one call may take with everything it needs (a token, a refresh)."""
 PLAN_GOOD_FOR = outbox.LEASE.total_seconds() - CALL_LIMIT
 """Seconds after which a plan is made anew instead of used: its lease could end during the call."""
+TEXTS = {Channel.SMS: "telephone/sms", Channel.CALL: "telephone/call"}
 ALARM_PATIENCE = 2.0
 """Seconds that an alarm lets another call to the same person come to its end, to learn from it."""
 
@@ -46,12 +48,16 @@ class Sender:
         database: Database,
         wechat: WeChat,
         clock: Clock,
-        policy: Policy,
+        offer: Offer,
         templates: Mapping[Purpose, Template],
         origin: str,
+        *,
+        gateway: Gateway | None = None,
+        per_second: int = 50,
     ) -> None:
-        self._database, self._wechat, self._clock, self._policy = database, wechat, clock, policy
-        self._templates, self._origin = templates, origin.rstrip("/")
+        self._database, self._wechat, self._clock, self._offer = database, wechat, clock, offer
+        self._templates, self._origin, self._gateway = templates, origin.rstrip("/"), gateway
+        self._gap, self._free_at = 1 / per_second, 0.0
         self._talking: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
         self._refused_at: dict[int, float] = {}
         """Contact → loop time at which a channel to them turned out to be shut: plans from before are void."""
@@ -81,10 +87,7 @@ class Sender:
     async def _plans(self, *, alarms: bool) -> list[Plan] | None:
         made = _now()
         self._refused_at = {who: at for who, at in self._refused_at.items() if made - at < PLAN_GOOD_FOR}
-        work = partial(
-            planning.make, now=self._clock.now(), policy=self._policy, purposes=frozenset(self._templates),
-            alarms=alarms, made=made,
-        )  # fmt: skip
+        work = partial(planning.make, now=self._clock.now(), offer=self._offer, alarms=alarms, made=made)
         return await self._database.run(work, Lane.ALARM)
 
     async def _to_person(self, plans: Iterable[Plan]) -> None:
@@ -117,14 +120,22 @@ class Sender:
     async def _send(self, plan: Plan) -> None:
         if plan.kind in outbox.SAID_ONCE and plan.channel is not None:
             await self._run(planning.begin, plan)
+        if plan.kind != OutboxKind.ALARM:
+            await self._keep_pace()
         faults.reach("send_before_request")
         outcome = await self._try(plan)
         metrics.sends.labels(plan.channel or "none", outcome.state).inc()
         faults.reach("send_after_request_before_record")
-        await self._run(outcomes.record, plan, outcome=outcome, policy=self._policy)
-        if outcome.reaction in {Reaction.OTHER_CHANNEL, Reaction.CONTACT_GONE}:
+        await self._run(outcomes.record, plan, outcome=outcome, offer=self._offer)
+        if outcome.reaction in {Reaction.OTHER_CHANNEL, Reaction.CONTACT_GONE} and plan.channel not in BY_TELEPHONE:
             self._refused_at[plan.contact_id] = _now()
         faults.reach("send_recorded")
+
+    async def _keep_pace(self) -> None:
+        """No more calls in a second than the county set: the platform is not to refuse for haste."""
+        at = max(_now(), self._free_at)
+        self._free_at = at + self._gap
+        await asyncio.sleep(at - _now())
 
     async def _try(self, plan: Plan) -> Outcome:
         if plan.channel is None:
@@ -142,19 +153,33 @@ class Sender:
 
     async def _call(self, plan: Plan) -> str | None:
         card: dict[str, Any] | None = plan.content.get("card")
+        if plan.channel in BY_TELEPHONE and card is not None:
+            return await self._by_telephone(plan, card)
+        if kind := plan.content.get("media"):
+            await self._wechat.send_media(plan.to, kind, plan.content["media_id"])
+            return None
         if plan.channel == Channel.CUSTOM or card is None:
-            await self._wechat.send_text(plan.openid, self._with_link(plan.content["text"], card))
+            await self._wechat.send_text(plan.to, self._with_link(plan.content["text"], card))
             return None
         template = self._templates[card["purpose"]]
         today = self._clock.now().astimezone(CHINA)
-        data = {key: fitted(key, card["values"].get(value), today) for key, value in template.fields.items()}
+        data = filled(template.fields, card["values"], today)
         url = self._origin + card["path"] if card.get("path") else None
         return await self._wechat.send_template(
-            plan.openid, template.template_id, data, url, client_msg_id=f"tongban-{plan.id}"
+            plan.to, template.template_id, data, url, client_msg_id=f"tongban-{plan.id}"
         )
 
+    async def _by_telephone(self, plan: Plan, card: dict[str, Any]) -> str:
+        """Neutral words in the county's own form; the id under which the gateway tells what became of them."""
+        assert self._gateway is not None  # noqa: S101 - a channel by telephone is only offered where there is one
+        channel, values, keys = Channel(plan.channel or ""), card["values"], plan.content.get("keys", "")
+        number = f"tongban-{plan.id}-{channel}"
+        text = render(TEXTS[channel], what=values.get("what", ""), number=values.get("number", ""), keys=keys)
+        await self._gateway.ask(channel, Words(number, plan.to, card["purpose"], text, keys, values))
+        return number
+
     def _with_link(self, text: str, card: dict[str, Any] | None) -> str:
-        if not card or not card.get("path"):
+        if not card or not card.get("path") or not self._wechat.may(Right.OAUTH):
             return text
         return f"{text}\n{render('common/link', url=self._origin + card['path'])}"
 

@@ -8,7 +8,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self, get_args
 
 from pydantic import (
     AfterValidator,
@@ -27,12 +27,14 @@ from bot.addresses import is_loopback, origin
 from bot.settings_errors import SettingsError as SettingsError  # noqa: PLC0414 - callers find it beside `load`
 from bot.settings_errors import sentence
 from bot.settings_policy import read_policy
+from bot.template_fields import problem
 from handlers.policy import Policy
 
 PREFIX = "TONGBAN__"
-PURPOSES = ("alarm", "task", "digest", "notice")
 Purpose = Literal["alarm", "task", "digest", "notice"]
+PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
 Mode = Literal["plain", "compatible", "safe"]
+Kind = Literal["verified-service", "unverified-service", "verified-subscription", "unverified-subscription", "test"]
 
 _API, _OPEN, _QR = "https://api.weixin.qq.com", "https://open.weixin.qq.com", "https://mp.weixin.qq.com"
 
@@ -87,10 +89,17 @@ class Section(BaseModel):
 
 
 class Template(Section):
-    """One approved template of the account: its id, and which of our values goes into which of its fields."""
+    """One approved template of the account: its id, and what goes into which of its fields (bot/template_fields.py)."""
 
     template_id: str
     fields: dict[str, str]
+
+
+def _templates(value: dict[Purpose, Template]) -> dict[Purpose, Template]:
+    for purpose, template in value.items():
+        if found := problem(purpose, template.fields):
+            raise ValueError(f"{purpose}.{found}")
+    return value
 
 
 class Wechat(Section):
@@ -101,6 +110,8 @@ class Wechat(Section):
     app_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
     app_secret: SecretStr
     token: SecretStr
+    kind: Kind = "verified-service"
+    """What sort of account it is; what it may not do is never tried (bot/account.py)."""
     mode: Mode = "safe"
     encoding_aes_key: AesKey | None = None
     previous_aes_key: AesKey | None = None
@@ -110,7 +121,12 @@ class Wechat(Section):
     qr_origin: Origin = _QR
     proxy: SecretStr | None = None
     verify_files: Annotated[dict[str, str], AfterValidator(_verify_files)] = {}
-    templates: dict[Purpose, Template] = {}
+    templates: Annotated[dict[Purpose, Template], AfterValidator(_templates)] = {}
+    daily_limits: dict[Literal["custom", "template"], Annotated[int, Field(ge=1)]] = {
+        "custom": 500_000, "template": 100_000,
+    }  # fmt: skip
+    """A new account's (wechat-platform.md 9); the console says what holds for this one."""
+    sends_per_second: Annotated[int, Field(ge=1)] = 50
 
     @model_validator(mode="before")
     @classmethod
@@ -125,6 +141,29 @@ class Wechat(Section):
         if self.mode != "plain" and self.encoding_aes_key is None:
             raise ValueError(f'encoding_aes_key is missing: mode = "{self.mode}" needs it')
         return self
+
+
+class Gateway(Section):
+    """Where SMS and calls go out (docs/gateway.md); without a `secret` there is none."""
+
+    secrets = frozenset({"secret"})
+
+    sms_url: Annotated[str, Field(pattern=r"^https?://[^\s/]")] | None = None
+    call_url: Annotated[str, Field(pattern=r"^https?://[^\s/]")] | None = None
+    secret: SecretStr | None = None
+
+    @model_validator(mode="after")
+    def _signed(self) -> Self:
+        if (self.sms_url or self.call_url) and self.secret is None:
+            raise ValueError("secret is missing: what goes to the gateway is signed with it")
+        return self
+
+
+class Voice(Section):
+    """The county's own recordings."""
+
+    folder: Path | None = None
+    """Where danger.mp3 and the others are (bot/recordings.py); without it people get words only."""
 
 
 class Database(Section):
@@ -177,6 +216,8 @@ class Settings(BaseSettings):
     )
 
     wechat: Wechat
+    gateway: Gateway = Gateway()
+    voice: Voice = Voice()
     web: Web
     database: Database = Database()
     keys: Keys = Keys()
@@ -221,6 +262,11 @@ class Settings(BaseSettings):
             ("[wechat] api_origin", self.wechat.api_origin),
             ("[wechat] open_origin", self.wechat.open_origin),
             ("[wechat] qr_origin", self.wechat.qr_origin),
+            *(
+                (f"[gateway] {name}", value)
+                for name in ("sms_url", "call_url")
+                if (value := getattr(self.gateway, name)) is not None
+            ),
             ("[web] public_origin", self.web.public_origin),
             ("[web] host", self.web.host),
             ("[simulator] bot_url", self.simulator.bot_url),

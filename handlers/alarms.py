@@ -7,7 +7,7 @@ from handlers.kinds import TaskKind
 from handlers.turn import Card, Turn
 from handlers.workdays import in_window
 from messages import label, render
-from storage import areas, people, reports, tasks
+from storage import areas, contacts, outbox, people, reports, tasks
 from storage.outbox import OutboxKind
 from storage.people import Role
 from storage.reports import Report
@@ -15,6 +15,8 @@ from storage.tasks import Task, TaskState
 
 ORDINARY, URGENT, RED = 0, 1, 2
 """Task.urgency."""
+WECHAT, CLAIM_KEY = ("custom", "template"), "1"
+"""The ways inside WeChat; and the digit that claims an alarm on the telephone."""
 CLIMBING = ("alarm", "listen", "unread_message")
 """Kinds that the claim word takes."""
 
@@ -92,16 +94,29 @@ def _tell_rung(turn: Turn, task: Task, number: int) -> bool:
 
 def _tell(turn: Turn, task: Task, person_id: int, number: int, told: list[int]) -> bool:
     """One person is alarmed, and reads who else was or had been."""
-    contact = people.reachable(turn.session, person_id)
+    contact = turn.reach(person_id, "alarm")
     if contact is None:
         return False
     if tasks.tell(turn.session, task.id, person_id, number, turn.now):
         also = [name for one in dict.fromkeys(told) if one != person_id and (name := name_of(turn, one))]
-        turn.push_to(
-            contact, OutboxKind.ALARM, "alarms/alarm", card=_card(turn, task), number=_number(turn, task, contact),
-            kind=task.kind, urgency=task.urgency, place=place_of(turn, task.area_id), also=also, rung=number,
+        words = render(
+            "alarms/alarm", number=_number(turn, task, contact), kind=task.kind, urgency=task.urgency,
+            place=place_of(turn, task.area_id), also=also, rung=number,
         )  # fmt: skip
+        _alarm(turn, task, person_id, contact, words)
     return True
+
+
+def _alarm(turn: Turn, task: Task, person_id: int, contact: int, words: str) -> None:
+    """By WeChat, and a red one at the same moment by telephone too: accepted by the platform is not seen."""
+    card, claimed_by = _card(turn, task), {"text": words, "keys": CLAIM_KEY, "task": task.id}
+    besides = turn.policy.by_telephone("alarm") if task.urgency == RED and turn.policy.red_by_telephone else ()
+    if not besides or turn.session.get_one(people.Person, person_id).phone is None:
+        turn.push_content(contact, OutboxKind.ALARM, claimed_by, card)
+        return
+    for ways in (WECHAT, *((way,) for way in besides)):
+        if ways != WECHAT or people.reachable(turn.session, person_id) is not None:
+            turn.push_content(contact, OutboxKind.ALARM, claimed_by | {"by": list(ways)}, card)
 
 
 def _last_rung(turn: Turn, task: Task) -> None:
@@ -110,13 +125,13 @@ def _last_rung(turn: Turn, task: Task) -> None:
     everybody = dict.fromkeys([*told, *who.supervisors(turn, task.area_id, Role.COUNTY_SUPERVISOR)])
     task.rung += 1
     for person in everybody:
-        contact = people.reachable(turn.session, person)
+        contact = turn.reach(person, "alarm")
         if contact is not None and tasks.tell(turn.session, task.id, person, task.rung, turn.now):
-            turn.push_to(
-                contact, OutboxKind.ALARM, "alarms/last_rung", card=_card(turn, task),
-                number=_number(turn, task, contact), numbers=turn.policy.numbers.last_rung,
+            words = render(
+                "alarms/last_rung", number=_number(turn, task, contact), numbers=turn.policy.numbers.last_rung,
                 place=place_of(turn, task.area_id),
             )  # fmt: skip
+            _alarm(turn, task, person, contact, words)
     task.next_at = turn.now + _claim_time(turn)
 
 
@@ -146,7 +161,7 @@ def remind_county(turn: Turn, task: Task) -> None:
         tasks.end(turn.connection, task.id, turn.now)
         return
     for person in who.supervisors(turn, task.area_id, Role.COUNTY_SUPERVISOR):
-        contact = people.reachable(turn.session, person)
+        contact = turn.reach(person)
         if contact is not None and tasks.tell(turn.session, task.id, person, task.rung, turn.now):
             turn.push_to(
                 contact, OutboxKind.NOTICE, "alarms/empty_rung", card=_card(turn, task), kind=task.kind,
@@ -159,15 +174,29 @@ def remind_county(turn: Turn, task: Task) -> None:
 def _is_over(turn: Turn, task: Task) -> bool:
     if task.kind == "unreachable":
         gone = people.person_of(turn.session, task.subject_id) is None
-        return gone or people.reachable(turn.session, task.subject_id) is not None
+        return gone or _is_reached_again(turn, task)
     number = _rung_of(task)
     return bool(who.rung(turn, task.area_id, number)) or not who.is_a_post(turn, task.area_id, number)
 
 
+def _is_reached_again(turn: Turn, task: Task) -> bool:
+    """Whether there is a way to the person, and something was said by it or heard since they were listed."""
+    if turn.reach(task.subject_id, "alarm") is None:
+        return False
+    theirs = contacts.of_person(turn.connection, task.subject_id)
+    return contacts.heard_since(turn.connection, theirs, task.opened_at) or outbox.reached_since(
+        turn.connection, theirs, task.opened_at
+    )
+
+
 def explain(turn: Turn, task: Task) -> None:
     """What the county must do about an empty post or somebody who cannot be reached."""
-    name = name_of(turn, task.subject_id) if task.kind == "unreachable" else None
-    turn.say("alarms/fill_post", place=place_of(turn, task.area_id), who=name)
+    person = people.person_of(turn.session, task.subject_id) if task.kind == "unreachable" else None
+    waits = len(tasks.live_of_person(turn.session, person.id)) if person else 0
+    turn.say(
+        "alarms/fill_post", place=place_of(turn, task.area_id), who=person.name if person else None,
+        phone=person.phone if person else None, waits=waits,
+    )  # fmt: skip
 
 
 def tell_holder_of_more(turn: Turn, report: Report) -> None:
@@ -180,9 +209,7 @@ def tell_holder_of_more(turn: Turn, report: Report) -> None:
 def person_lost(turn: Turn, person_id: int) -> None:
     """Somebody cannot be reached: alarms of which nobody reachable was told climb at once."""
     for task in tasks.told_and_open(turn.session, person_id):
-        reachable = {
-            one for one in tasks.told(turn.session, task.id) if people.reachable(turn.session, one) is not None
-        }
+        reachable = {one for one in tasks.told(turn.session, task.id) if turn.reach(one, "alarm") is not None}
         if task.urgency == RED and task.rung < who.RUNGS:  # the county was told besides, it is not its turn yet
             reachable -= set(who.rung(turn, task.area_id, who.RUNGS - 1))
         if task.kind in CLIMBING and not reachable:
@@ -195,7 +222,7 @@ def holder_lost(turn: Turn, person_id: int) -> None:
     person = turn.session.get(people.Person, person_id)
     held = tasks.live_of_person(turn.session, person_id)
     stand_in = person.stand_in_id if person else None
-    if stand_in and people.reachable(turn.session, stand_in) is not None:
+    if stand_in and turn.reach(stand_in) is not None:
         turn.session.flush()  # what follows goes past the ORM
         tasks.hand_over(turn.connection, person_id, stand_in)
         return
@@ -205,13 +232,15 @@ def holder_lost(turn: Turn, person_id: int) -> None:
         list_unreachable(turn, person)
 
 
-def list_unreachable(turn: Turn, person: people.Person) -> None:
-    """A person whom no channel reaches is on the county's list at once."""
-    if not tasks.live_of_subject(turn.session, "person", person.id, ["unreachable"]):
+def list_unreachable(turn: Turn, person: people.Person) -> bool:
+    """A person whom no channel reaches is on the county's list at once; False when they are on it already."""
+    is_new = not tasks.live_of_subject(turn.session, "person", person.id, ["unreachable"])
+    if is_new:
         turn.open_task(
             "unreachable", "person", person.id, person.area_id or turn.county_id(), due_at=turn.now,
             next_at=turn.now, role=Role.COUNTY_SUPERVISOR, urgency=URGENT, again=turn.now.isoformat(),
         )  # fmt: skip
+    return is_new
 
 
 def place_of(turn: Turn, area_id: int) -> str:

@@ -33,7 +33,7 @@ def findings(turn: Turn) -> list[Finding]:
 
 def _tasks(turn: Turn) -> Iterator[Finding]:
     reached = _Roles(turn)
-    for task in check.held_by_unreachable(turn.connection):
+    for task in check.held_by_unreachable(turn.connection, telephone=_by_telephone(turn)):
         if not (task.role and reached(task.area_id, task.role)):
             yield _of("task", task.id, "unreachable_holder", f"{task.kind}: person {task.person_id} cannot be reached")
     for task in check.waiting_for_role(turn.connection):
@@ -44,7 +44,7 @@ def _tasks(turn: Turn) -> Iterator[Finding]:
             yield _of("task", task.id, "empty_role", what)
     for task in check.waiting_for_lost_reporter(turn.connection):
         yield _of("task", task.id, "lost_reporter", f"{task.kind}: its reporter can no longer be asked")
-    for case in check.cases_without_holder(turn.connection):
+    for case in check.cases_without_holder(turn.connection, telephone=_by_telephone(turn)):
         yield _of("case", case, "unreachable_holder", "its holder cannot be reached")
 
 
@@ -81,12 +81,16 @@ def _of(subject: str, number: int, kind: str, what: str) -> Finding:
     return Finding(kind, subject, number, f"{subject} {number}: {what}.")
 
 
+def _by_telephone(turn: Turn) -> bool:
+    return bool(turn.policy.by_telephone("task"))
+
+
 class _Roles:
     """Whether a role of an area reaches anybody; asked once for each pair, since many tasks share it."""
 
     def __init__(self, turn: Turn) -> None:
         self._turn = turn
-        self._reachable = check.reachable_people(turn.connection)
+        self._reachable = check.reachable_people(turn.connection, telephone=_by_telephone(turn))
         self._known: dict[tuple[int, str], bool] = {}
 
     def __call__(self, area_id: int, role: str) -> bool:

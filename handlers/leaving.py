@@ -36,7 +36,7 @@ def leave(turn: Turn, person: Person, successor: Person | None) -> None:
             raise Refused("leaving/nobody")
         posts.end_roles(turn.connection, person.id, turn.now)
     else:
-        if successor.id == person.id or people.reachable(turn.session, successor.id) is None:
+        if successor.id == person.id or turn.reach(successor.id) is None:
             raise Refused("leaving/not_reachable")
         turn.session.flush()  # what follows goes past the ORM
         tasks.hand_over(turn.connection, person.id, successor.id)
@@ -123,7 +123,7 @@ class Handover(Flow, name="handover"):
         chosen = people.person_of(turn.session, int(self.successor or 0))
         if chosen is None:
             raise Refused("leaving/not_reachable")
-        contact_id = people.reachable(turn.session, person.id)
+        contact_id = turn.reach(person.id)
         leave(turn, person, chosen)
         if contact_id is not None:
             turn.push_to(contact_id, OutboxKind.NOTICE, "leaving/done")
@@ -141,7 +141,7 @@ def _candidates(turn: Turn, flow: Handover) -> Sequence[tuple[str, str]]:
 def stand_in_of(turn: Turn, person: Person) -> Person | None:
     """The stand-in, when one can be reached: anybody else counts as nobody."""
     found = people.person_of(turn.session, person.stand_in_id)
-    return found if found and people.reachable(turn.session, found.id) is not None else None
+    return found if found and turn.reach(found.id) is not None else None
 
 
 def _supervisor(turn: Turn, person: Person, rung: int) -> int | None:
@@ -168,7 +168,7 @@ def _due(turn: Turn, task: Task) -> None:
     if opens > turn.now:
         task.next_at = opens
         return
-    if turn.now > task.due_at or people.reachable(turn.session, task.person_id) is None:
+    if turn.now > task.due_at or turn.reach(task.person_id) is None:
         higher = _supervisor(turn, person, _COUNTY_RUNG if turn.now > task.due_at else _TOWNSHIP_RUNG)
         task.person_id = higher or task.person_id
     prompt(turn, task, task.person_id)

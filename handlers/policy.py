@@ -7,6 +7,10 @@ version in the database, and records keep the version they were made under.
 import json
 from dataclasses import asdict, dataclass, field
 from datetime import date, time
+from typing import Literal
+
+Way = Literal["custom", "template", "sms", "call"]
+"""How a message reaches somebody: two of WeChat's, two by telephone."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,8 @@ class Policy:
 
     version: int = 0
     """Set from the database when the process starts; 0 means not recorded yet."""
+    gateway: frozenset[Way] = frozenset()
+    """Set when the process starts: which of `sms` and `call` a gateway is there for. No rule, so it has no version."""
 
     # Alarms.
     alarm_ladder_minutes: tuple[int, ...] = (0, 30, 60, 90)
@@ -66,6 +72,8 @@ class Policy:
     police_receipt_minutes: int = 10
     """How long after a report the bot asks for the police receipt, then again every 24 hours, three times."""
     receipt_tries_per_hour: int = 10
+    media_largest_mb: int = 20
+    """Megabytes of a picture, voice or film; a larger one is refused. More than 20 is never fetched at all."""
 
     # One-to-one visits.
     levels: dict[str, Level] = field(default_factory=_levels)
@@ -86,6 +94,16 @@ class Policy:
     workdays: tuple[date, ...] = ()
     """Make-up workdays the county adds to the national calendar."""
 
+    # Sending.
+    channels: tuple[Way, ...] = ("custom", "template", "sms", "call")
+    """In this order a way to a person is looked for; what is left out is never used."""
+    sms_purposes: tuple[str, ...] = ("alarm", "task")
+    """Purposes of `[wechat.templates]` that may go out by SMS where WeChat does not reach somebody."""
+    call_purposes: tuple[str, ...] = ("alarm",)
+    """Likewise by an automatic call."""
+    red_by_telephone: bool = True
+    """Whether a red alarm goes out by SMS and call together with WeChat: accepted there is not seen."""
+
     # Conversation.
     shown_number_days: int = 7
     question_fresh_minutes: int = 60
@@ -105,8 +123,13 @@ class Policy:
         """The rules of a level; an unknown code counts as the strictest."""
         return self.levels.get(code) or self.levels["red"]
 
+    def by_telephone(self, purpose: str) -> tuple[Way, ...]:
+        """The ways by telephone that there are for a purpose, in the county's order."""
+        allowed = {"sms": self.sms_purposes, "call": self.call_purposes}
+        return tuple(way for way in self.channels if way in self.gateway and purpose in allowed[way])
+
     def as_json(self) -> str:
         """One canonical text of the rules without their version, for comparing and keeping."""
         rules = asdict(self)
-        del rules["version"]
+        del rules["version"], rules["gateway"]
         return json.dumps(rules, default=str, sort_keys=True, ensure_ascii=False)

@@ -8,7 +8,7 @@ from typing import Any
 
 from handlers.turn import Card, Turn
 from messages import label, render
-from storage import outbox, people
+from storage import outbox
 from storage.outbox import OutboxKind, OutboxState
 from storage.tasks import Task
 
@@ -20,7 +20,7 @@ LATE_AFTER = timedelta(hours=1)
 
 def prompt(turn: Turn, task: Task, person_id: int | None, since: datetime | None = None) -> bool:
     """Ask a person for a task; False when no contact reaches them, so that the caller goes on to the next."""
-    contact_id = people.reachable(turn.session, person_id)
+    contact_id = turn.reach(person_id)
     if contact_id is None:
         return False
     late = turn.now - (since or task.due_at) > LATE_AFTER
@@ -42,7 +42,7 @@ def prompt(turn: Turn, task: Task, person_id: int | None, since: datetime | None
 
 def withdraw(turn: Turn, task: Task, person_id: int | None) -> None:
     """A task was answered while its prompt still waited: it is not asked for any more."""
-    contact_id = people.reachable(turn.session, person_id)
+    contact_id = turn.reach(person_id)
     waiting = outbox.queued_prompt(turn.connection, contact_id) if contact_id else None
     if waiting is None or "tasks" not in waiting.content:
         return

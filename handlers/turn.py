@@ -59,6 +59,8 @@ class Turn:
     message: Message | None = None
     inbox_id: int | None = None
     said: list[str] = field(default_factory=list)
+    named: list[str] = field(default_factory=list)
+    """The texts that were said, by name."""
     holds_receipt: bool = False
     """Whether what was said holds a receipt and has to be erased after a day."""
     kinds: "Mapping[str, TaskKind]" = field(default_factory=dict)
@@ -88,6 +90,7 @@ class Turn:
             self._session.rollback()
             self._session.close()
             self._session = None
+        self.named.clear()
         for known in ("person", "roles"):  # rows of the session that is gone
             self.__dict__.pop(known, None)
 
@@ -111,17 +114,25 @@ class Turn:
             raise Refused("common/not_yours")
         return self.person
 
+    def reach(self, person_id: int | None, purpose: str = "task") -> int | None:
+        """The contact by which a person can be reached now: WeChat's, else their telephone; None: it is nobody."""
+        found = people.reachable(self.session, person_id)
+        if found is None and self.policy.by_telephone(purpose):
+            return people.telephone(self.session, person_id, self.now)
+        return found
+
     # Speaking.
 
     def say(self, name: str, /, **values: object) -> None:
         """Answer the speaking person with `messages/<name>.txt`; several are joined into one reply."""
         self.said.append(render(name, **values))
+        self.named.append(name)
 
     def push(
         self, person_id: int | None, kind: OutboxKind, name: str, /, card: Card | None = None, **values: object
     ) -> bool:
         """Say something to another person; False when no contact reaches them (the caller must go on to the next)."""
-        contact_id = people.reachable(self.session, person_id)
+        contact_id = self.reach(person_id)
         if contact_id is None:
             return False
         self.push_to(contact_id, kind, name, card=card, **values)

@@ -12,7 +12,7 @@ from handlers import plans, prompts, who
 from handlers.policy import Level, Policy
 from handlers.turn import Turn
 from handlers.workdays import at, in_window, local_day
-from storage import people, tasks, visits
+from storage import tasks, visits
 from storage.children import Child
 from storage.people import Person, Role
 from storage.tasks import LIVE, Task
@@ -132,7 +132,7 @@ LADDER = (
 def _not_left_with_nobody(turn: Turn, task: Task) -> None:
     """A holder who was asked but can no longer be reached: the next one is asked at once, or the township is told."""
     asked = ASK in visits.steps_taken(turn.session, task.id)
-    if asked and people.reachable(turn.session, task.person_id) is None:
+    if asked and turn.reach(task.person_id) is None:
         _hand_on(turn, task, turn.now)
 
 
@@ -143,7 +143,7 @@ def _hand_on(turn: Turn, task: Task, moment: datetime) -> list[int]:
             task.person_id = one
             _note(turn, task, STAND_IN, [one])
             return [one]
-    unreachable = people.reachable(turn.session, task.person_id) is None
+    unreachable = turn.reach(task.person_id) is None
     if unreachable and TOWNSHIP not in visits.steps_taken(turn.session, task.id):
         _note(turn, task, TOWNSHIP, _township(turn, task, moment))
     return []

@@ -27,7 +27,7 @@ def rung(turn: Turn, area_id: int, number: int) -> list[int]:
         found = supervisors(turn, area_id, Role.TOWNSHIP_CHILD_SUPERVISOR)
     else:
         found = supervisors(turn, area_id, Role.COUNTY_SUPERVISOR)
-    return [one for one in dict.fromkeys(found) if people.reachable(turn.session, one) is not None]
+    return [one for one in dict.fromkeys(found) if turn.reach(one, "alarm") is not None]
 
 
 def is_a_post(turn: Turn, area_id: int, number: int) -> bool:

@@ -50,6 +50,11 @@ def local_day(moment: datetime) -> date:
     return moment.astimezone(CHINA).date()
 
 
+def next_midnight(moment: datetime) -> datetime:
+    """The beginning of the next day in China."""
+    return at(local_day(moment) + timedelta(days=1), time(0))
+
+
 def in_window(policy: Policy, moment: datetime) -> datetime:
     """`moment`, or when the next sending window opens."""
     local = moment.astimezone(CHINA)

@@ -24,16 +24,16 @@ SEEN_FOR = timedelta(days=7)
 _NOT_TAKEN = (ReportStage.DRAFT, ReportStage.FILED)
 
 
-def reachable_people(connection: Connection) -> set[int]:
-    """The people whom a channel reaches."""
-    return set(connection.execute(_reachable_ids()).scalars())
+def reachable_people(connection: Connection, *, telephone: bool) -> set[int]:
+    """The people whom a channel reaches; `telephone`: a number is one."""
+    return set(connection.execute(_reachable_ids(telephone=telephone)).scalars())
 
 
-def held_by_unreachable(connection: Connection) -> list[Any]:
+def held_by_unreachable(connection: Connection, *, telephone: bool) -> list[Any]:
     """Live tasks of somebody whom no channel reaches: id, kind, area_id, role, person_id."""
     query = select(Task.id, Task.kind, Task.area_id, Task.role, Task.person_id).where(
         Task.state.in_(LIVE), Task.kind.not_in(SERVICE), Task.person_id.is_not(None),
-        not_(exists(_reachable_ids().where(Contact.person_id == Task.person_id))),
+        not_(exists(_reachable_ids(telephone=telephone).where(Person.id == Task.person_id))),
     )  # fmt: skip
     return list(connection.execute(query.order_by(Task.id)))
 
@@ -60,11 +60,10 @@ def waiting_for_lost_reporter(connection: Connection) -> list[Any]:
     return list(connection.execute(query.order_by(Task.id)))
 
 
-def cases_without_holder(connection: Connection) -> list[int]:
+def cases_without_holder(connection: Connection, *, telephone: bool) -> list[int]:
     """Open cases whose holder no channel reaches."""
-    query = select(Case.id).where(
-        Case.stage != CaseStage.CLOSED, not_(exists(_reachable_ids().where(Contact.person_id == Case.holder_id)))
-    )
+    reached = exists(_reachable_ids(telephone=telephone).where(Person.id == Case.holder_id))
+    query = select(Case.id).where(Case.stage != CaseStage.CLOSED, not_(reached))
     return list(connection.execute(query.order_by(Case.id)).scalars())
 
 
@@ -151,9 +150,12 @@ def lost_media(connection: Connection, now: datetime) -> list[Any]:
     return list(connection.execute(query.order_by(Media.id)))
 
 
-def _reachable_ids() -> Any:  # noqa: ANN401 - a select that callers narrow
-    return (
-        select(Contact.person_id)
-        .join(Person, Person.id == Contact.person_id)
-        .where(Contact.openid_index.is_not(None), Contact.unreachable_since.is_(None), Person.left_at.is_(None))
+def _reachable_ids(*, telephone: bool) -> Any:  # noqa: ANN401 - a select that callers narrow
+    by_wechat = exists().where(
+        Contact.person_id == Person.id, Contact.openid_index.is_not(None), Contact.unreachable_since.is_(None)
     )
+    broken = exists().where(
+        Contact.person_id == Person.id, Contact.openid_index.is_(None), Contact.unreachable_since.is_not(None)
+    )
+    way = or_(by_wechat, and_(Person.phone.is_not(None), not_(broken))) if telephone else by_wechat
+    return select(Person.id).where(Person.left_at.is_(None), way)

@@ -4,6 +4,7 @@ A contact can be erased when somebody unfollows; the person and the case records
 the hot path: one select and one upsert per message, statements built once at import.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,7 +18,10 @@ from storage.database import Base, Id, Sealed, SealedJson, is_sqlite
 
 
 class Contact(Base):
-    """A WeChat identity: erasable, bound to at most one person."""
+    """A WeChat identity: erasable, bound to at most one person.
+
+    One with a person and no openid stands for that person's telephone, for whoever WeChat does not reach.
+    """
 
     __tablename__ = "contact"
 
@@ -64,6 +68,7 @@ class Talk:
 
     contact_id: int
     openid: str
+    """Empty for somebody's telephone."""
     person_id: int | None
     heard_at: datetime
     window_until: datetime | None = None
@@ -165,7 +170,7 @@ def talk_with(connection: Connection, contact_id: int, now: datetime, *, lock: b
     if lock:
         connection.execute(_LOCK, {"id": contact_id})
     row = connection.execute(_BY_ID, {"id": contact_id}).mappings().first()
-    return _talk(row, row["openid"], now) if row and row["openid"] else None
+    return _talk(row, row["openid"] or "", now) if row and (row["openid"] or row["person_id"]) else None
 
 
 def _talk(row: RowMapping, openid: str, now: datetime) -> Talk:
@@ -215,6 +220,11 @@ def unreachable(connection: Connection, contact_id: int, now: datetime) -> None:
     connection.execute(_UNREACHABLE, {"b_id": contact_id, "now": now})
 
 
+def reached(connection: Connection, contact_id: int) -> None:
+    """This contact can be reached after all."""
+    connection.execute(_REACHED, {"b_id": contact_id})
+
+
 def erase(connection: Connection, contact_id: int, now: datetime) -> None:
     """Forget the WeChat identity (the platform demands it on unfollow); case records stay."""
     connection.execute(_ERASE, {"b_id": contact_id, "now": now})
@@ -236,6 +246,22 @@ def person_of(connection: Connection, contact_id: int) -> int | None:
     """The person bound to a contact."""
     found: int | None = connection.execute(_PERSON, {"id": contact_id}).scalar()
     return found
+
+
+_OF_PERSON = select(_C.c.id).where(_C.c.person_id == bindparam("person_id"))
+_HEARD_SINCE = select(_V.c.contact_id).where(
+    _V.c.contact_id.in_(bindparam("contacts", expanding=True)), _V.c.heard_at > bindparam("since")
+)
+
+
+def of_person(connection: Connection, person_id: int) -> list[int]:
+    """Every contact of a person, the telephone among them."""
+    return list(connection.execute(_OF_PERSON, {"person_id": person_id}).scalars())
+
+
+def heard_since(connection: Connection, contact_ids: Sequence[int], since: datetime) -> bool:
+    """Whether one of these contacts was heard after `since`."""
+    return connection.execute(_HEARD_SINCE, {"contacts": list(contact_ids), "since": since}).first() is not None
 
 
 _KNOWN = select(_C.c.id, _C.c.person_id).where(_C.c.openid_index == bindparam("index"))

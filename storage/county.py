@@ -1,6 +1,9 @@
 """What the county decided and what the processes share: versions of its rules, and a few single facts."""
 
-from datetime import datetime
+import json
+from collections import Counter
+from collections.abc import Mapping
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import Connection, String, Text, insert, select
@@ -49,6 +52,22 @@ def fact(connection: Connection, name: str) -> str | None:
 def set_fact(connection: Connection, name: str, value: str) -> None:
     """Set a shared fact."""
     connection.execute(_SET_SQLITE if is_sqlite(connection) else _SET_POSTGRESQL, {"name": name, "value": value})
+
+
+_SENT = "sent"
+"""Fact: how many messages of each channel were sent on which day, e.g. {"day": "2026-11-25", "custom": 12}."""
+
+
+def sent_on(connection: Connection, day: date) -> Counter[str]:
+    """How many messages went out on a day, by channel; on PostgreSQL nobody else counts until this transaction ends."""
+    alone(connection, _SENT)
+    told = json.loads(fact(connection, _SENT) or "{}")
+    return Counter({key: value for key, value in told.items() if key != "day"} if told.get("day") == str(day) else {})
+
+
+def note_sent(connection: Connection, day: date, counts: Mapping[str, int]) -> None:
+    """Keep the day's counts; those of the day before are forgotten."""
+    set_fact(connection, _SENT, json.dumps({"day": str(day), **counts}))
 
 
 def policy_version(connection: Connection, rules: str, now: datetime) -> int:

@@ -158,7 +158,7 @@ _REPORTED = (
     update(_O)
     .where(_O.c.job_id == bindparam("b_job_id"), _O.c.state.in_([OutboxState.ACCEPTED, OutboxState.SENDING]))
     .values(state=bindparam("new_state"), settled_at=bindparam("now"))
-    .returning(_O.c.id, _O.c.contact_id, _O.c.kind)
+    .returning(_O.c.id, _O.c.contact_id, _O.c.kind, _O.c.channel, _O.c.content)
 )
 _QUEUED_PROMPT = (
     select(_O.c.id, _O.c.content)
@@ -272,8 +272,36 @@ def settle(
 
 
 def delivery_reported(connection: Connection, job_id: str, state: OutboxState, now: datetime) -> Any | None:  # noqa: ANN401
-    """The platform reported a template's fate: id, contact_id, kind of the row it concerns; None when unknown."""
+    """The platform reported a message's fate: id, contact_id, kind, channel, content of its row; None when unknown."""
     return connection.execute(_REPORTED, {"b_job_id": job_id, "new_state": state, "now": now}).first()
+
+
+_BY_ID = select(_O.c.id, _O.c.contact_id, _O.c.state, _O.c.content).where(_O.c.id == bindparam("id"))
+_REQUEUE = (
+    update(_O)
+    .where(_O.c.id == bindparam("b_id"))
+    .values(state=OutboxState.QUEUED, next_at=bindparam("now"), settled_at=None)
+)
+_REACHED_SINCE = select(_O.c.id).where(
+    _O.c.contact_id.in_(bindparam("contacts", expanding=True)), _O.c.settled_at > bindparam("since"),
+    _O.c.state.in_([OutboxState.HANDED, OutboxState.ACCEPTED, OutboxState.DELIVERED, OutboxState.ANSWERED]),
+).limit(1)  # fmt: skip
+
+
+def one(connection: Connection, outbox_id: int) -> Any | None:  # noqa: ANN401 - a row
+    """One message: id, contact_id, state, content."""
+    return connection.execute(_BY_ID, {"id": outbox_id}).first()
+
+
+def requeue(connection: Connection, outbox_id: int, now: datetime) -> None:
+    """Send a settled row after all."""
+    connection.execute(_REQUEUE, {"b_id": outbox_id, "now": now})
+
+
+def reached_since(connection: Connection, contact_ids: Sequence[int], since: datetime) -> bool:
+    """Whether anything we said got through to one of these contacts after `since`."""
+    found = connection.execute(_REACHED_SINCE, {"contacts": list(contact_ids), "since": since}).first()
+    return found is not None
 
 
 def queued_prompt(connection: Connection, contact_id: int) -> Any | None:  # noqa: ANN401

@@ -175,6 +175,36 @@ _REACHABLE = (
 )  # fmt: skip
 
 
+_TELEPHONE = select(Contact.__table__.c.id, Contact.__table__.c.unreachable_since).where(
+    Contact.__table__.c.person_id == bindparam("person_id"), Contact.__table__.c.openid_index.is_(None)
+)
+_PHONE = (
+    select(Person.__table__.c.phone)
+    .join(Contact.__table__, Contact.__table__.c.person_id == Person.__table__.c.id)
+    .where(Contact.__table__.c.id == bindparam("contact_id"), Person.__table__.c.left_at.is_(None))
+)
+
+
+def telephone(session: Session, person_id: int | None, now: datetime) -> int | None:
+    """The contact that stands for this person's telephone; None without a number, or when it is known not to work."""
+    person = person_of(session, person_id)
+    if person is None or not person.phone:
+        return None
+    row = session.execute(_TELEPHONE, {"person_id": person.id}).first()
+    if row is not None:
+        return int(row.id) if row.unreachable_since is None else None
+    contact = Contact(person_id=person.id, followed_at=now)
+    session.add(contact)
+    session.flush()  # its id is wanted
+    return contact.id
+
+
+def phone_of_contact(connection: Connection, contact_id: int) -> str | None:
+    """The number by which the person bound to a contact can be rung; None when there is none."""
+    found: str | None = connection.execute(_PHONE, {"contact_id": contact_id}).scalar()
+    return found
+
+
 def by_phone(session: Session, phone: str) -> Person | None:
     """The person with this phone number (digits only)."""
     return session.scalar(select(Person).where(Person.phone_index == phone_index(phone)))

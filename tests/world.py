@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, func, select
 
 from bot import turns
 from bot.inbound import Inbound
-from handlers import routes
+from handlers import delivery, routes
 from handlers.policy import Policy
 from handlers.turn import Turn
 from storage import areas, contacts, outbox, sealing
@@ -180,7 +180,7 @@ class World:
             if talk is None or talk.openid in self.dead:
                 outbox.settle(connection, row.id, OutboxState.UNDELIVERABLE, now=self.now)
                 turn = Turn(connection, self.now, self.policy, kinds=routes.TASKS)
-                routes.undelivered(turn, row.contact_id, row.kind)
+                delivery.undelivered(turn, row.contact_id, row.kind)
                 turn.settle()
                 continue
             if row.kind == OutboxKind.PROMPT and talk.flow and talk.asked_at:  # it waits for a running flow

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -12,12 +12,18 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from sqlalchemy import Connection, Engine, select
 
+from bot.account import channels
+from bot.channels import Channel, Offer
 from bot.clock import Clock
 from bot.codec import Codec
 from bot.engine import Database, Lane, open_database
 from bot.fetcher import Fetcher
+from bot.gateway import Gateway
+from bot.gateway_events import GatewayEvents
+from bot.renditions import Renderer
 from bot.sender import Sender
-from bot.settings import Purpose, Wechat
+from bot.settings import Gateway as GatewaySettings
+from bot.settings import Kind, Purpose, Wechat
 from bot.simulator import Simulator, SimulatorSettings, TemplateSpec
 from bot.simulator.handles import PhoneHandle
 from bot.timetravel import TimeTravel
@@ -43,6 +49,7 @@ APP_ID, SECRET, TOKEN, AES_KEY = (
     "rigtoken",
     "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG",
 )
+GATEWAY_SECRET = "rig-gateway"
 FIELDS = {
     "alarm": {"thing1": "what", "character_string2": "number", "thing3": "place"},
     "task": {"thing1": "what", "number2": "count"},
@@ -113,7 +120,7 @@ class Rig:
     def rows(self, table: type[Any] = Outbox) -> list[Any]:
         """Every row of a table, oldest first."""
         with self.engine.connect() as connection:
-            return list(connection.execute(select(table.__table__).order_by(table.id)))
+            return list(connection.execute(select(table.__table__).order_by(*table.__table__.primary_key)))
 
     def row(self, number: int) -> Any:  # noqa: ANN401 - a row
         """One outbox row."""
@@ -177,20 +184,30 @@ class Rig:
 
 @asynccontextmanager
 async def rig(
-    url: str, *, policy: Policy | None = None, fields: Mapping[str, Mapping[str, str]] = FIELDS
+    url: str,
+    *,
+    policy: Policy | None = None,
+    fields: Mapping[str, Mapping[str, str]] = FIELDS,
+    telephone: bool = False,
+    kind: Kind = "verified-service",
+    limits: Mapping[str, int] | None = None,
 ) -> AsyncIterator[Rig]:
-    """All of it on the database at `url`, which is made if it is empty."""
+    """All of it on the database at `url`, which is made if it is empty.
+
+    `telephone`: with a gateway for SMS and calls; `limits`: messages of a channel in a day.
+    """
     policy = policy or Policy(version=1)
     settings = SimulatorSettings(
         app_id=APP_ID, app_secret=SECRET, token=TOKEN, encoding_aes_key=AES_KEY, retry_pause=0.05,
-        finish_delay=0,
+        finish_delay=0, kind=kind, gateway_secret=GATEWAY_SECRET if telephone else None,
         templates=tuple(TemplateSpec(f"T-{name}", name, tuple(keys)) for name, keys in fields.items()),
     )  # fmt: skip
     async with Simulator(settings) as platform, aiohttp.ClientSession() as http:
         account = Wechat.model_validate(
             {
                 "app_id": APP_ID, "app_secret": SECRET, "token": TOKEN, "encoding_aes_key": AES_KEY,
-                "api_origin": platform.origin,
+                "api_origin": platform.origin, "kind": kind,
+                **({"daily_limits": dict(limits)} if limits else {}),
                 "templates": {
                     name: {"template_id": f"T-{name}", "fields": dict(keys)} for name, keys in fields.items()
                 },
@@ -200,12 +217,20 @@ async def rig(
         await database.run(clock.load)
         wechat = WeChat(account, http)
         templates: Mapping[Purpose, Any] = account.templates
-        sender = Sender(database, wechat, clock, policy, templates, "http://bot.example")
-        fetcher = Fetcher(database, wechat, clock)
-        worker = Worker(database, sender, fetcher, clock, policy)
+        ways = {"sms_url": f"{platform.origin}/gateway/sms", "call_url": f"{platform.origin}/gateway/call"}
+        gateway = Gateway(GatewaySettings.model_validate({"secret": GATEWAY_SECRET, **ways} if telephone else {}), http)
+        policy = replace(policy, gateway=gateway.ways)
+        offer = Offer(
+            policy, frozenset(channels(account.kind)), frozenset(templates),
+            {Channel(name): most for name, most in account.daily_limits.items()},
+        )  # fmt: skip
+        sender = Sender(database, wechat, clock, offer, templates, "http://bot.example", gateway=gateway)
+        fetcher = Fetcher(database, wechat, clock, policy)
+        worker = Worker(database, sender, fetcher, Renderer(database, clock), clock, policy)
         webhook = Webhook(Codec(account), database, clock, policy, lambda: None)
         app = web.Application(client_max_size=BODY_LIMIT)
         app.add_routes([*webhook.routes(), *TimeTravel(database, clock, worker, http, platform.origin).routes()])
+        app.add_routes(GatewayEvents(GATEWAY_SECRET, database, clock, policy, lambda: None).routes())
         server = TestServer(app)
         await server.start_server()
         door = str(server.make_url("")).rstrip("/")

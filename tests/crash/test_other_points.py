@@ -24,6 +24,7 @@ from messages import render
 from storage.cases import Case, CaseStep
 from storage.children import Child, Pairing
 from storage.inbox import Inbox, InboxState
+from storage.outbox import Outbox
 from storage.reports import Entry, Report
 from storage.tasks import LIVE, Task
 from tests.crash.test_database_trouble import for_about, locked
@@ -247,3 +248,27 @@ async def fill_in(place: Town, point: str, page: str, form: str, **values: str) 
     await place.start()
     answer = await browser.post(f"{page}/{form}", form=shown.form, **values)  # type: ignore[arg-type]  # fields only
     assert (answer.status, answer.location) == (303, page)
+
+
+# The telephone.
+
+
+async def test_a_key_pressed_as_the_process_dies_counts_once_and_is_answered(database_url: str, tmp_path: Path) -> None:
+    async with town(database_url, tmp_path) as place:
+        place.with_gateway()
+        await place.start("gateway_after_commit_before_answer:3")  # before it: the SMS arrived, somebody picked up
+        teller, duty = place.platform.add_phone("teller"), place.platform.phone("o-county")
+        await teller.say("快来人 他爸提起菜刀在堂屋门口 娃儿还在里头")
+        await eventually(lambda: place.count(Outbox, channel="sms", state="delivered") == 1, PATIENCE)
+        await eventually(lambda: duty.ringing, PATIENCE)
+        await duty.pick_up()
+        await duty.press_key("1")
+        assert await dies(place)
+        await place.start()
+        assert place.count(Case) == 1, "it was kept, though the call was over before anybody said so"
+        await eventually(lambda: any("您接了" in str(item.fields) for item in duty.screen), PATIENCE)
+        assert place.count(Task, kind="alarm", state="done") == 1
+        again = await duty.answer_sms("1")
+        assert any("是您接的" in item.text for item in again)
+        assert place.count(Case) == 1
+        assert await place.check() == ""

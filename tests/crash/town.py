@@ -38,6 +38,8 @@ PURPOSES = {
     "digest": {"thing1": "what", "thing2": "when"},
     "notice": {"thing1": "what"},
 }
+GATEWAY_SECRET = "crash-gateway"
+NUMBERS = {"county": "13800000001", "duty": "13800000002", "second": "13800000003", "officer": "13800000004"}
 READY_WITHIN = 60.0
 """Seconds."""
 OK = 200
@@ -70,6 +72,14 @@ class Town:
     def bot(self) -> asyncio.subprocess.Process:
         """The bot that runs now."""
         return self.processes[-1]
+
+    def with_gateway(self) -> None:
+        """From the next start on the bot sends SMS and calls through the stand-in's gateway."""
+        origin = self.platform.origin
+        self.environ |= {
+            "TONGBAN__GATEWAY__SMS_URL": f"{origin}/gateway/sms", "TONGBAN__GATEWAY__SECRET": GATEWAY_SECRET,
+            "TONGBAN__GATEWAY__CALL_URL": f"{origin}/gateway/call",
+        }  # fmt: skip
 
     async def start(self, fault: str = "") -> None:
         """Start the bot, to be stopped at `fault` when one is given."""
@@ -203,10 +213,10 @@ async def town(url: str, folder: Path, *, retries: int = 60, retry_pause: float 
     county = world.area("安平县", "county")  # type: ignore[arg-type]  # a level by its value
     township = world.area("青山镇", "township", county)  # type: ignore[arg-type]
     village = world.area("柳河村", "village", township)  # type: ignore[arg-type]
-    boss = world.person("county", Role.COUNTY_SUPERVISOR, county)
-    duty = world.person("duty", Role.TOWNSHIP_CHILD_SUPERVISOR, township)
-    second = world.person("second", Role.TOWNSHIP_CHILD_SUPERVISOR, township)
-    world.person("officer", Role.VILLAGE_CHILD_OFFICER, village)
+    boss = world.person("county", Role.COUNTY_SUPERVISOR, county, phone=NUMBERS["county"])
+    duty = world.person("duty", Role.TOWNSHIP_CHILD_SUPERVISOR, township, phone=NUMBERS["duty"])
+    second = world.person("second", Role.TOWNSHIP_CHILD_SUPERVISOR, township, phone=NUMBERS["second"])
+    world.person("officer", Role.VILLAGE_CHILD_OFFICER, village, phone=NUMBERS["officer"])
     world.duty(township, duty, second)
     world.duty(county, boss, duty)
     areas = {"county": county, "township": township, "village": village}
@@ -214,11 +224,12 @@ async def town(url: str, folder: Path, *, retries: int = 60, retry_pause: float 
     settings = SimulatorSettings(
         app_id=APP_ID, app_secret=SECRET, token=TOKEN, encoding_aes_key=AES_KEY, mode="safe",
         bot_url=f"http://127.0.0.1:{port}", port=0, retries=retries, retry_pause=retry_pause,
+        gateway_secret=GATEWAY_SECRET,
         templates=tuple(TemplateSpec(f"T-{name}", name, tuple(fields)) for name, fields in PURPOSES.items()),
     )  # fmt: skip
     async with Simulator(settings) as platform, aiohttp.ClientSession() as http:
         for name in ("county", "duty", "second", "officer"):
-            platform.add_phone(name, f"o-{name}")
+            platform.add_phone(name, f"o-{name}", number=NUMBERS[name])
         _write_config(folder / "config.toml", url, keys, port, platform.origin)
         running = Town(platform, url, folder, port, http, engine, connect(url, read_only=True), world, areas)
         try:

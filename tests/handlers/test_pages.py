@@ -8,18 +8,20 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Connection, select
 
+from bot.fetcher import give_up
 from bot.inbound import KINDS
 from handlers import pages, routes
 from handlers.page import Act, Answer, Download, Goto, Page
 from handlers.reports import Reporting
 from handlers.turn import Refused, Turn
 from messages import label, labels, render_page
-from storage import contacts, media
+from storage import contacts, media, renditions
 from storage.areas import AreaLevel
 from storage.audit import Audit
 from storage.cases import Case, CaseStage
 from storage.children import Side
 from storage.lifecycle import moves
+from storage.media import MediaState
 from storage.people import Role
 from storage.reports import Report, ReportStage
 from storage.visits import Visit
@@ -372,7 +374,7 @@ def test_a_picture_is_not_even_loaded_before_it_is_asked_for(each: County) -> No
     number = send_picture(each)
     veiled = each.get("韦敏").text
     assert "照片已遮住" in veiled
-    assert "<img" not in veiled
+    assert 'src="/m/media/' not in veiled
     assert f'<img src="/m/media/{number}"' in each.get("韦敏", show=str(number)).text
     assert each.looks("look_media") == 0
     found = each.get("韦敏", f"/m/media/{number}").answer
@@ -392,6 +394,57 @@ def test_a_voice_has_a_player_and_a_file_and_what_cannot_be_shown_is_only_handed
     assert saved == Download(b"0123456789", "audio/amr", f"R1-{voice}.amr")
     handed = county.get("韦敏", f"/m/media/{page}").answer
     assert handed == Download(b"0123456789", "application/octet-stream", f"R1-{page}.bin")
+
+
+def render_it(county: County, number: int, content: bytes, content_type: str) -> None:
+    """The rendition of an original is made."""
+
+    def make(turn: Turn) -> None:
+        renditions.expect(turn.connection, number, turn.now)
+        renditions.keep(turn.connection, number, content, content_type, turn.now)
+
+    county.world.turn(make)
+
+
+def test_a_picture_is_a_blur_until_it_is_tapped_and_the_blur_is_no_look(each: County) -> None:
+    number = send_picture(each)
+    render_it(each, number, b"a blur", "image/jpeg")
+    veiled = each.get("韦敏").text
+    assert '<img src="data:image/jpeg;base64,YSBibHVy" alt=""><span>照片已遮住' in veiled
+    assert f'<a class="veiled" href="/m/case/1?show={number}#m{number}">' in veiled
+    assert 'src="/m/media/' not in veiled
+    shown = each.get("韦敏", show=str(number)).text
+    assert f'<img src="/m/media/{number}"' in shown
+    assert "data:image" not in shown
+    assert each.looks("look_media") == 0
+    each.get("韦敏", f"/m/media/{number}")
+    assert each.looks("look_media") == 1
+
+
+def test_a_voice_is_played_as_what_every_browser_plays_and_each_listening_is_logged(each: County) -> None:
+    number = send_picture(each, "voice", "audio/amr")
+    render_it(each, number, b"an mp3", "audio/mpeg")
+    shown = each.get("韦敏").text
+    assert f'<audio controls preload="none" src="/m/media/{number}?play">' in shown
+    assert f'href="/m/media/{number}?save"' in shown
+    played = each.get("韦敏", f"/m/media/{number}", play="").answer
+    assert played == Download(b"an mp3", "audio/mpeg", f"R1-{number}.mp3", inline=True)
+    saved = each.get("韦敏", f"/m/media/{number}", save="").answer
+    assert saved == Download(b"0123456789", "audio/amr", f"R1-{number}.amr")
+    assert each.looks("look_media") == 2
+    with pytest.raises(Refused, match="common/not_yours"):
+        each.get("冯远", f"/m/media/{number}", play="")
+
+
+def test_what_could_not_be_fetched_says_why_and_whether_it_was_asked_for_again(county: County) -> None:
+    for name in ("m-1", "m-2"):
+        county.reporter.says(None, kind="image", media_id=name)
+    county.world.turn(lambda turn: give_up(turn.connection, 1, MediaState.LOST, turn.now, turn.policy))
+    county.world.turn(lambda turn: media.give_up(turn.connection, 2, MediaState.REFUSED))
+    shown = county.get("韦敏").text
+    assert "没取到，微信里已经没有了。已请发的人再发一次。" in shown
+    assert "打不开：不是照片、语音或视频，或者太大。</p>" in shown
+    assert "我接了" in shown
 
 
 def test_an_original_that_is_not_fetched_yet_says_so(county: County) -> None:
