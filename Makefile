@@ -28,8 +28,8 @@ help: ## this list
 demo: $(RUNTIME) ## play a county by hand: the platform's stand-in, the bot and five phones on one page
 	@exec $(PYTHON) -m bot demo
 
-test: $(TESTING) $(BROWSER) gates ## install and test everything but `make crash`: style, types, import rules, tests
-	@exec $(PYTHON) -m pytest -n 2 --dist worksteal -m "not crash"
+test: $(TESTING) $(BROWSER) gates ## install and test everything: style, types, import rules, all tests
+	@exec $(PYTHON) -m pytest -n 2 --dist worksteal
 
 check: $(TESTING) gates ## the same without slow, browser and crash tests
 	@exec $(PYTHON) -m pytest -n 2 --dist worksteal -m '$(USUAL)'
