@@ -9,8 +9,8 @@ are free text, so that it shows none of the refusals that an approved template m
 from dataclasses import replace
 from enum import StrEnum
 
-from bot.settings import Kind
-from handlers.policy import Policy
+from bot.settings import Kind, Settings
+from handlers.policy import Policy, Way
 
 
 class Right(StrEnum):
@@ -49,13 +49,21 @@ def may(kind: Kind, *rights: Right) -> bool:
     return KINDS[kind].issuperset(rights)
 
 
-def channels(kind: Kind) -> tuple[str, ...]:
+def channels(kind: Kind) -> tuple[Way, ...]:
     """The WeChat channels of this kind, in the order in which they are tried; without any, replies are all there is."""
-    return tuple(right.value for right in (Right.CUSTOM, Right.TEMPLATE) if may(kind, right))
+    ways: tuple[tuple[Way, Right], ...] = (("custom", Right.CUSTOM), ("template", Right.TEMPLATE))
+    return tuple(way for way, right in ways if may(kind, right))
 
 
-def ruled(kind: Kind, policy: Policy) -> Policy:
-    """The rules as this kind can keep them: a burst's one reply comes after it, so who may only answer answers each."""
+def policy_of(settings: Settings) -> Policy:
+    """The county's rules, with what this account and its gateway can do.
+
+    A burst's one reply comes after it, so whoever may only answer answers each message.
+    """
+    kind, gateway = settings.wechat.kind, settings.gateway
+    telephone: tuple[tuple[Way, str | None], ...] = (("sms", gateway.sms_url), ("call", gateway.call_url))
+    ways = frozenset((*channels(kind), *(way for way, url in telephone if url)))
+    policy = replace(settings.policy, ways=ways)
     return policy if may(kind, Right.CUSTOM) else replace(policy, burst_seconds=0)
 
 

@@ -73,10 +73,10 @@ async def running(settings: Settings) -> AsyncIterator[Bot]:
         database = open_database(settings.database.url)
         stack.callback(database.close)
         clock = Clock()
-        policy = await database.run(partial(_begin, clock=clock, policy=settings.policy), Lane.BULK)
+        version = await database.run(partial(_begin, clock=clock, rules=settings.policy.as_json()), Lane.BULK)
+        policy = replace(account.policy_of(settings), version=version)
         http = await stack.enter_async_context(aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)))
         wechat, gateway = WeChat(settings.wechat, http), Gateway(settings.gateway, http)
-        policy = account.ruled(settings.wechat.kind, replace(policy, gateway=gateway.ways))
         sender = Sender(
             database, wechat, clock, _offer(settings, policy), settings.wechat.templates, settings.web.public_origin,
             gateway=gateway, per_second=settings.wechat.sends_per_second,
@@ -119,18 +119,18 @@ def _offer(settings: Settings, policy: Policy) -> Offer:
     """What this account and its gateway can send."""
     wechat = settings.wechat
     limits = {Channel(name): most for name, most in wechat.daily_limits.items()}
-    return Offer(policy, frozenset(account.channels(wechat.kind)), frozenset(wechat.templates), limits)
+    return Offer(policy, frozenset(wechat.templates), limits)
 
 
-def _begin(connection: Connection, clock: Clock, policy: Policy) -> Policy:
-    """The schema must be current; take over the moved clock and the rules' version."""
+def _begin(connection: Connection, clock: Clock, rules: str) -> int:
+    """The schema must be current; take over the moved clock, and give the version of the rules."""
     if not is_current(connection):
         raise SettingsError("The database is not set up for this version: run `tongban migrate`.")
     clock.load(connection)
     if is_sqlite(connection):  # one process per file: nobody else holds a lease
         outbox.release(connection, clock.now())
         media.release(connection, clock.now())
-    return replace(policy, version=county.policy_version(connection, policy.as_json(), clock.now()))
+    return county.policy_version(connection, rules, clock.now())
 
 
 async def _reread_keys() -> None:

@@ -29,6 +29,7 @@ class Channel(StrEnum):
 
 KEPT_FOR_ALARMS = 0.1
 """Share of a day's budget that nothing but an alarm may use."""
+MUST_ARRIVE = frozenset({OutboxKind.ALARM, OutboxKind.PROMPT})
 BY_TELEPHONE = frozenset({Channel.SMS, Channel.CALL})
 
 
@@ -37,8 +38,6 @@ class Offer:
     """What there is to choose from: the county's order less what the account or the gateway cannot do."""
 
     policy: Policy
-    account: frozenset[str]
-    """What this kind of account may send: `custom`, `template`."""
     purposes: frozenset[str]
     """Purposes for which the account has a template."""
     limits: Mapping[Channel, int] = field(default_factory=dict)
@@ -52,25 +51,30 @@ class Offer:
         spent = {channel for channel, most in self.limits.items() if sent.get(channel, 0) >= most * share}
         return replace(self, spent=frozenset(spent))
 
-    def channels(self, purpose: str | None) -> Iterable[Channel]:
-        """The channels for this purpose (None: words without a card), in order."""
-        telephone = self.policy.by_telephone(purpose) if purpose else ()
+    def channels(self, kind: str, purpose: str | None) -> Iterable[Channel]:
+        """The channels for this kind and purpose (None: words without a card), in order.
+
+        Only what must be done goes by telephone, and only an alarm rings.
+        """
+        telephone = set(self.policy.by_telephone(purpose)) if purpose and kind in MUST_ARRIVE else set()
+        if kind != OutboxKind.ALARM:
+            telephone.discard("call")
         for way in self.policy.channels:
-            is_there = {"custom": "custom" in self.account, "template": "template" in self.account}
-            if is_there.get(way, way in telephone) and (way != "template" or purpose in self.purposes):
+            if way in telephone or (way in self.policy.by_wechat() and (way != "template" or purpose in self.purposes)):
                 yield Channel(way)
 
 
 def choose(
-    talk: Talk, content: dict[str, Any], now: datetime, offer: Offer, has_telephone: Callable[[], bool]
+    talk: Talk, kind: str, content: dict[str, Any], now: datetime, offer: Offer, has_telephone: Callable[[], bool]
 ) -> Channel | None:
     """The channel for this content, or None when nothing reaches the person now.
 
-    `content["by"]` names the only channels meant, `content["past"]` those that were refused for these words already.
+    `content["by"]` names the only channels meant, `content["past"]` those that were refused for these words for good,
+    `content["busy"]` those that may work again.
     """
     card = content.get("card")
-    meant, past = content.get("by"), content.get("past", ())
-    for channel in offer.channels(card["purpose"] if card else None):
+    meant, past = content.get("by"), {*content.get("past", ()), *content.get("busy", ())}
+    for channel in offer.channels(kind, card["purpose"] if card else None):
         if channel in past or channel in offer.spent or (meant and channel not in meant):
             continue
         if channel in BY_TELEPHONE:

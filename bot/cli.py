@@ -13,6 +13,7 @@ import click
 from sqlalchemy import Engine
 
 from bot import faults, logs
+from bot.account import policy_of
 from bot.clock import Clock
 from bot.settings import Settings, SettingsError, load
 from handlers import routes
@@ -75,7 +76,7 @@ def in_turns(settings: Settings, acts: Callable[[Callable[[Callable[[Turn], T]],
             clock.load(connection)
             version = county.policy_version(connection, settings.policy.as_json(), clock.now())
             audit.add(connection, at=clock.now(), act=act_name, subject="command", os_user=getpass.getuser())
-        policy = replace(settings.policy, version=version)
+        policy = replace(policy_of(settings), version=version)
 
         def run(act: Callable[[Turn], T]) -> T:
             with engine.begin() as connection:

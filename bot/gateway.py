@@ -5,7 +5,6 @@ import hmac
 import json
 import time
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import aiohttp
 import structlog
@@ -64,11 +63,6 @@ class Gateway:
         self._secret = settings.secret.get_secret_value() if settings.secret else ""
         urls = {Channel.SMS: settings.sms_url, Channel.CALL: settings.call_url}
         self._urls = {channel: url for channel, url in urls.items() if url}
-
-    @property
-    def ways(self) -> frozenset[Any]:
-        """Which of `sms` and `call` there are."""
-        return frozenset(str(channel) for channel in self._urls)
 
     async def ask(self, channel: Channel, words: Words) -> None:
         """Have it sent or rung.

@@ -1,5 +1,6 @@
 """`POST /gateway`: the gateway tells what became of an SMS or a call, and what was pressed or sent back."""
 
+import asyncio
 import json
 import time
 from collections.abc import Callable
@@ -22,6 +23,10 @@ from handlers.policy import Policy
 from handlers.turn import Turn
 
 log = structlog.get_logger()
+
+
+LOOKS, LOOK_AGAIN = 10, 0.2
+"""How often, and after how many seconds, to look whether words that were asked for are known to be."""
 
 
 class Event(BaseModel):
@@ -47,6 +52,16 @@ class GatewayEvents:
         """What it serves."""
         return [web.post("/gateway", self.take)]
 
+    async def _said(self, told: telephone.Told) -> str | None:
+        """What to say back; None when the words it is about stay on their way out for longer than a moment."""
+        for _ in range(LOOKS):
+            work = partial(_run, now=self._clock.now(), told=told, policy=self._policy)
+            said = await self._database.run(work, Lane.CHAT, _key(told))
+            if said is not None:
+                return said
+            await asyncio.sleep(LOOK_AGAIN)
+        return None
+
     async def take(self, request: web.Request) -> web.Response:
         """One event; a second time it changes nothing."""
         body = await request.read()
@@ -59,8 +74,7 @@ class GatewayEvents:
             return web.json_response({"error": "not an event of docs/gateway.md"}, status=400)
         told = telephone.Told(event.event, event.id, event.sender, event.key or event.text)
         try:
-            work = partial(_run, now=self._clock.now(), told=told, policy=self._policy)
-            said = await self._database.run(work, Lane.CHAT, person_key(event.id or event.sender or ""))
+            said = await self._said(told)
         except (Unavailable, Failed) as error:
             if isinstance(error, Failed):
                 log.error("gateway_event_failed", happened=event.event, error=str(error))  # noqa: TRY400 - no more to tell
@@ -71,6 +85,10 @@ class GatewayEvents:
         self._wake()
         metrics.turns.labels("telephone").inc()
         return web.json_response({"say": said}, dumps=partial(json.dumps, ensure_ascii=False))
+
+
+def _key(told: telephone.Told) -> int:
+    return person_key(told.job_id or told.sender or "")
 
 
 class Failed(Exception):  # noqa: N818 - reads as a sentence where it is raised

@@ -67,38 +67,43 @@ def record(connection: Connection, plan: Plan, outcome: Outcome, now: datetime, 
 def _unanswered(connection: Connection, plan: Plan, settle: Settle, now: datetime, offer: Offer) -> None:
     """It may have been said or not."""
     again = partial(settle, OutboxState.QUEUED, code=NO_ANSWER)
+    by_telephone = plan.channel in BY_TELEPHONE
     if not _may_try_again(plan):
-        settle(OutboxState.UNKNOWN)
-        if plan.kind == OutboxKind.ALARM:
-            _tell(connection, plan, now, offer.policy, gone=True)
-    elif plan.attempts + 1 >= _patience(plan, None) and elsewhere(connection, plan, now, offer):
+        _give_up(plan, settle, OutboxState.UNKNOWN)
+        if plan.kind == OutboxKind.ALARM or by_telephone:
+            _tell(connection, plan, now, offer.policy, gone=not by_telephone)
+    elif plan.attempts + 1 >= _patience(plan, None) and elsewhere(connection, plan, now, offer, for_good=False):
         again(next_at=now)
     else:
-        again(next_at=now + FIRST_WAIT)
+        again(next_at=now + (_wait(plan) if by_telephone else FIRST_WAIT))
 
 
 def _refused(connection: Connection, plan: Plan, outcome: Outcome, settle: Settle, now: datetime, offer: Offer) -> None:
     """It was not said: another channel, again later, or given up and somebody is told."""
     again = partial(settle, OutboxState.QUEUED, code=NO_ANSWER if plan.is_doubtful else outcome.code)
     reaction = outcome.reaction
-    if reaction in _TRIES:
+    passes = reaction in _TRIES
+    if passes:
         give_back(connection, plan, now)
-    if plan.attempts + 1 >= _patience(plan, reaction) and elsewhere(connection, plan, now, offer):
+    if plan.attempts + 1 >= _patience(plan, reaction) and elsewhere(connection, plan, now, offer, for_good=not passes):
         again(next_at=now)
     elif plan.attempts + 1 < _TRIES.get(reaction, 0):
         again(next_at=now + _wait(plan))
-        if plan.attempts + 1 == LISTED_AT:
+        if plan.attempts + 1 >= LISTED_AT:
             _tell(connection, plan, now, offer.policy, gone=False)
     else:
-        settle(outcome.state)
+        _give_up(plan, settle, outcome.state)
         _tell(connection, plan, now, offer.policy, gone=reaction != Reaction.BUG)
+
+
+def _give_up(plan: Plan, settle: Settle, state: OutboxState) -> None:
+    """Nothing more is tried; what was only said besides is nobody's loss."""
+    settle(OutboxState.CANCELLED if plan.content.get("besides") else state)
 
 
 def _use_up(connection: Connection, channel: Channel, now: datetime, offer: Offer) -> None:
     """The platform says that the day's quota is spent, whatever we counted."""
-    day = local_day(now)
-    most = offer.limits.get(channel, 0)
-    county.note_sent(connection, day, county.sent_on(connection, day) | {channel: most})
+    county.add_sent(connection, local_day(now), {channel: offer.limits[channel]})
 
 
 def _note_shut(connection: Connection, plan: Plan, reaction: Reaction | None, now: datetime) -> None:

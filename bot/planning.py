@@ -1,5 +1,6 @@
 """Which messages go out now, and how: leases what is due and chooses a channel for each, in one transaction."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -13,13 +14,15 @@ from bot.telling import tell
 from bot.turns import SHORT_MESSAGES, WINDOW_MESSAGES
 from handlers.policy import Policy
 from handlers.workdays import local_day, next_midnight
-from storage import contacts, county, outbox, people
+from storage import contacts, county, outbox, people, tasks
 from storage.contacts import Talk
 from storage.database import is_sqlite
 from storage.outbox import NO_ANSWER, SAID_ONCE, OutboxKind, OutboxState
 
 BATCH = 50
 """Messages of one round; all are sent at once, each person's one after the other."""
+RINGS_FOR = timedelta(hours=2)
+"""After that an SMS or call of a ladder is not made up for: the ladder's end rings every half hour by itself."""
 LOOK_AGAIN = timedelta(minutes=1)
 """How often a prompt that waits for a running flow looks whether it has ended."""
 
@@ -58,12 +61,14 @@ def make(connection: Connection, now: datetime, offer: Offer, made: float, *, al
         return None
     day = local_day(now)
     sent, plans = county.sent_on(connection, day), []
+    added: Counter[str] = Counter()
     for row in rows:
         plan = _plan(connection, row, now, offer.on_a_day_with(sent, alarms=alarms), made)
         if plan is not None:
             plans.append(plan)
-            sent.update([plan.channel] if plan.channel else [])
-    county.note_sent(connection, day, sent)
+            for count in (sent, added) if plan.channel else ():
+                count[str(plan.channel)] += 1
+    county.add_sent(connection, day, added)  # last: other processes wait for it
     return plans
 
 
@@ -107,12 +112,16 @@ def _plan(
     content = row.content or {}
     if talk is None or not content:
         return Plan(row.id, row.contact_id, "", row.kind, None, False, content, row.attempts, is_doubtful, made)  # noqa: FBT003 - no window
+    if _is_over(connection, row, content, now):
+        outbox.settle(connection, row.id, OutboxState.CANCELLED, now=now)
+        return None
     until = _waits_until(talk, row, now, offer.policy)
     if until is not None:
         outbox.put_back(connection, row.id, until, NO_ANSWER if is_doubtful else row.code)
         return None
-    channel = channel_for(connection, talk, content, now, offer)
-    if channel is None and channel_for(connection, talk, content, now, replace(offer, spent=frozenset())):
+    channel = channel_for(connection, talk, row.kind, content, now, offer)
+    unspent = replace(offer, spent=frozenset())
+    if channel is None and channel_for(connection, talk, row.kind, content, now, unspent):
         outbox.put_back(connection, row.id, next_midnight(now), NO_ANSWER if is_doubtful else row.code)
         tell(
             connection, row.id, row.contact_id, row.kind, content, now=now, policy=offer.policy, gone=False
@@ -138,20 +147,34 @@ def _plan(
 
 
 def channel_for(
-    connection: Connection, talk: Talk, content: dict[str, Any], now: datetime, offer: Offer
+    connection: Connection, talk: Talk, kind: str, content: dict[str, Any], now: datetime, offer: Offer
 ) -> Channel | None:
     """The channel that reaches this person with this content now."""
-    return choose(talk, content, now, offer, lambda: bool(people.phone_of_contact(connection, talk.contact_id)))
+    return choose(talk, kind, content, now, offer, lambda: bool(people.phone_of_contact(connection, talk.contact_id)))
 
 
-def elsewhere(connection: Connection, plan: Plan, now: datetime, offer: Offer) -> bool:
-    """Whether another channel may reach the person with these words; the row is rewritten to look there only."""
+def elsewhere(connection: Connection, plan: Plan, now: datetime, offer: Offer, *, for_good: bool) -> bool:
+    """Whether another channel may reach the person with these words; the row is rewritten to look there only.
+
+    `for_good`: this one never will. One that only failed is tried again when the others failed too.
+    """
     talk = _talk(connection, plan.contact_id, now)
-    content = plan.content | {"past": [*plan.content.get("past", ()), plan.channel]}
-    if talk is None or channel_for(connection, talk, content, now, offer) is None:
+    mark = "past" if for_good else "busy"
+    content = plan.content | {mark: [*plan.content.get(mark, ()), plan.channel]}
+    found = talk is not None and channel_for(connection, talk, plan.kind, content, now, offer) is not None
+    if found or plan.content.get("busy"):
+        outbox.rewrite(connection, plan.id, content if found else plan.content | {"busy": []})
+    return found
+
+
+def _is_over(connection: Connection, row: Any, content: dict[str, Any], now: datetime) -> bool:  # noqa: ANN401 - a row
+    """Whether an alarm by telephone came too late: somebody has the matter, or the ladder rang again since."""
+    task, ways = content.get("task"), content.get("by") or content.get("past")
+    if task is None or not ways:
         return False
-    outbox.rewrite(connection, plan.id, content)
-    return True
+    if BY_TELEPHONE.issuperset(content.get("by", [Channel.CUSTOM])) and now - row.created_at > RINGS_FOR:
+        return True
+    return not tasks.is_open(connection, task)
 
 
 def _talk(connection: Connection, contact_id: int, now: datetime) -> Talk | None:

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from itertools import groupby
-from operator import attrgetter
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -36,6 +35,8 @@ CALL_LIMIT = 40.0
 PLAN_GOOD_FOR = outbox.LEASE.total_seconds() - CALL_LIMIT
 """Seconds after which a plan is made anew instead of used: its lease could end during the call."""
 TEXTS = {Channel.SMS: "telephone/sms", Channel.CALL: "telephone/call"}
+TOLD = ("what", "number", "count")
+"""Of a card's values what anybody may read."""
 ALARM_PATIENCE = 2.0
 """Seconds that an alarm lets another call to the same person come to its end, to learn from it."""
 
@@ -58,7 +59,7 @@ class Sender:
         self._database, self._wechat, self._clock, self._offer = database, wechat, clock, offer
         self._templates, self._origin, self._gateway = templates, origin.rstrip("/"), gateway
         self._gap, self._free_at = 1 / per_second, 0.0
-        self._talking: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
+        self._talking: WeakValueDictionary[tuple[int, bool], asyncio.Lock] = WeakValueDictionary()
         self._refused_at: dict[int, float] = {}
         """Contact → loop time at which a channel to them turned out to be shut: plans from before are void."""
 
@@ -75,7 +76,7 @@ class Sender:
         while (plans := await self._plans(alarms=alarms)) is not None:
             faults.reach("send_claimed")
             done += len(plans)
-            people = groupby(sorted(plans, key=attrgetter("contact_id")), key=attrgetter("contact_id"))
+            people = groupby(sorted(plans, key=_line), key=_line)
             results = await asyncio.gather(
                 *(self._to_person(list(mine)) for _, mine in people), return_exceptions=True
             )  # every call of the round has ended when it is said to be over
@@ -101,7 +102,7 @@ class Sender:
     @asynccontextmanager
     async def _alone_with(self, plan: Plan) -> AsyncIterator[None]:
         """One call to a person at a time, since each may change how to reach them; an alarm waits only briefly."""
-        lock = self._talking.setdefault(plan.contact_id, asyncio.Lock())
+        lock = self._talking.setdefault(_line(plan), asyncio.Lock())
         try:
             async with asyncio.timeout(ALARM_PATIENCE if plan.kind == OutboxKind.ALARM else None):
                 await lock.acquire()
@@ -172,9 +173,10 @@ class Sender:
     async def _by_telephone(self, plan: Plan, card: dict[str, Any]) -> str:
         """Neutral words in the county's own form; the id under which the gateway tells what became of them."""
         assert self._gateway is not None  # noqa: S101 - a channel by telephone is only offered where there is one
-        channel, values, keys = Channel(plan.channel or ""), card["values"], plan.content.get("keys", "")
+        channel, keys = Channel(plan.channel or ""), plan.content.get("keys", "")
+        values = {name: card["values"].get(name, "") for name in TOLD}
         number = f"tongban-{plan.id}-{channel}"
-        text = render(TEXTS[channel], what=values.get("what", ""), number=values.get("number", ""), keys=keys)
+        text = render(TEXTS[channel], what=values["what"], number=values["number"], keys=keys)
         await self._gateway.ask(channel, Words(number, plan.to, card["purpose"], text, keys, values))
         return number
 
@@ -185,6 +187,11 @@ class Sender:
 
     async def _run(self, work: Any, plan: Plan, **values: Any) -> None:  # noqa: ANN401 - what the work takes
         await self._database.run(partial(work, plan=plan, now=self._clock.now(), **values), Lane.ALARM, plan.contact_id)
+
+
+def _line(plan: Plan) -> tuple[int, bool]:
+    """What is said one after the other: WeChat's to a person, and apart from it what goes by telephone."""
+    return plan.contact_id, plan.channel in BY_TELEPHONE
 
 
 def _now() -> float:

@@ -28,7 +28,7 @@ from bot.settings_errors import SettingsError as SettingsError  # noqa: PLC0414 
 from bot.settings_errors import sentence
 from bot.settings_policy import read_policy
 from bot.template_fields import problem
-from handlers.policy import Policy
+from handlers.policy import Policy, Way
 
 PREFIX = "TONGBAN__"
 Purpose = Literal["alarm", "task", "digest", "notice"]
@@ -47,6 +47,14 @@ def _aes_key(value: SecretStr) -> SecretStr:
     if not re.fullmatch(r"[A-Za-z0-9+/]{43}", value.get_secret_value()):
         raise ValueError("it should be the 43 letters and digits of the account's EncodingAESKey")
     return value
+
+
+DAILY: dict[Way, int] = {"custom": 500_000, "template": 100_000, "sms": 2_000, "call": 500}
+"""Messages in a day: a new account's (wechat-platform.md 9; the console says what holds), and what a county may pay."""
+
+
+def _limits(value: dict[Way, int]) -> dict[Way, int]:
+    return DAILY | value
 
 
 def _verify_files(value: dict[str, str]) -> dict[str, str]:
@@ -122,10 +130,7 @@ class Wechat(Section):
     proxy: SecretStr | None = None
     verify_files: Annotated[dict[str, str], AfterValidator(_verify_files)] = {}
     templates: Annotated[dict[Purpose, Template], AfterValidator(_templates)] = {}
-    daily_limits: dict[Literal["custom", "template"], Annotated[int, Field(ge=1)]] = {
-        "custom": 500_000, "template": 100_000,
-    }  # fmt: skip
-    """A new account's (wechat-platform.md 9); the console says what holds for this one."""
+    daily_limits: Annotated[dict[Way, Annotated[int, Field(ge=1)]], AfterValidator(_limits)] = DAILY
     sends_per_second: Annotated[int, Field(ge=1)] = 50
 
     @model_validator(mode="before")

@@ -17,7 +17,7 @@ def read_policy(given: object) -> Policy:
     if isinstance(given, Policy):
         return given
     defaults = asdict(Policy())
-    del defaults["version"], defaults["gateway"]  # counted by the database; told by [gateway]
+    del defaults["version"], defaults["ways"]  # counted by the database; told by the account and the gateway
     rules = _overlaid(defaults, given, ())
     try:
         policy = _POLICY.validate_python(rules)

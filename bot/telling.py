@@ -6,7 +6,6 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection
 
-from bot.channels import Channel
 from bot.turns import guarded
 from handlers import delivery
 from handlers.policy import Policy
@@ -31,9 +30,10 @@ def tell(
     Whatever was written about the words themselves stays: they must not be sent again and again. `gone` as in
     `delivery.undelivered`.
     """
-    if delivery.TELEPHONE.issuperset(content.get("by", [Channel.CUSTOM])):
-        return  # said besides WeChat, which speaks for both
+    if content.get("besides"):
+        return  # another row speaks for it
     turn = Turn(connection, now, policy)
-    error = guarded(turn, lambda: delivery.undelivered(turn, contact_id, kind, gone=gone))
+    rang = bool(content.get("rang"))
+    error = guarded(turn, lambda: delivery.undelivered(turn, contact_id, kind, gone=gone, rang=rang))
     if error is not None:
         log.error("undelivered_not_told", outbox=outbox_id, error=error)

@@ -15,8 +15,8 @@ from storage.tasks import Task, TaskState
 
 ORDINARY, URGENT, RED = 0, 1, 2
 """Task.urgency."""
-WECHAT, CLAIM_KEY = ("custom", "template"), "1"
-"""The ways inside WeChat; and the digit that claims an alarm on the telephone."""
+CLAIM_KEY = "1"
+"""The digit that claims an alarm on the telephone."""
 CLIMBING = ("alarm", "listen", "unread_message")
 """Kinds that the claim word takes."""
 
@@ -108,15 +108,20 @@ def _tell(turn: Turn, task: Task, person_id: int, number: int, told: list[int]) 
 
 
 def _alarm(turn: Turn, task: Task, person_id: int, contact: int, words: str) -> None:
-    """By WeChat, and a red one at the same moment by telephone too: accepted by the platform is not seen."""
+    """By WeChat, and a red one at the same moment by telephone too: accepted by the platform is not seen.
+
+    Of several rows about one thing the first speaks for all when it does not arrive.
+    """
     card, claimed_by = _card(turn, task), {"text": words, "keys": CLAIM_KEY, "task": task.id}
-    besides = turn.policy.by_telephone("alarm") if task.urgency == RED and turn.policy.red_by_telephone else ()
-    if not besides or turn.session.get_one(people.Person, person_id).phone is None:
+    rings = turn.policy.by_telephone("alarm") if task.urgency == RED and turn.policy.red_by_telephone else ()
+    if not rings or turn.session.get_one(people.Person, person_id).phone is None:
         turn.push_content(contact, OutboxKind.ALARM, claimed_by, card)
         return
-    for ways in (WECHAT, *((way,) for way in besides)):
-        if ways != WECHAT or people.reachable(turn.session, person_id) is not None:
-            turn.push_content(contact, OutboxKind.ALARM, claimed_by | {"by": list(ways)}, card)
+    wechat = turn.policy.by_wechat() if people.reachable(turn.session, person_id) is not None else ()
+    ways = [*([list(wechat)] if wechat else []), *([way] for way in rings)]
+    for number, by in enumerate(ways):
+        mark = {"besides": True} if number else {"rang": bool(wechat)}
+        turn.push_content(contact, OutboxKind.ALARM, claimed_by | {"by": by} | mark, card)
 
 
 def _last_rung(turn: Turn, task: Task) -> None:

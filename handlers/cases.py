@@ -15,7 +15,7 @@ from storage.cases import Case, CaseStage, CaseStep
 from storage.outbox import OutboxKind
 from storage.people import STAFF, Role
 from storage.reports import Report, ReportStage
-from storage.tasks import Task
+from storage.tasks import Task, TaskState
 
 LEVELS = ("green", "blue", "yellow", "red")
 """Lowest first."""
@@ -28,13 +28,19 @@ CHECK_IN = timedelta(days=7)
 """How often the holder of a case in which the child was seen is asked where it stands."""
 
 
-def take(turn: Turn, task_id: int) -> Case | None:
-    """Claim: one update decides who holds it. Others who were told read who took it; None when somebody has it."""
+def take(turn: Turn, task_id: int, *, is_read: bool = True) -> Case | None:
+    """Claim: one update decides who holds it. Others who were told read who took it; None when somebody has it.
+
+    `is_read`: what is said now is read now; else a message that needs a reader stays with them until they pick it.
+    """
     task = turn.session.get_one(Task, task_id)
     person, told = may_take(turn, task), tasks.told(turn.session, task_id)
     turn.session.flush()  # the claim below must see what this turn changed
     if not tasks.claim(turn.connection, task_id, person.id, turn.now):
         turn.session.refresh(task)
+        if task.person_id == person.id and task.subject != "report" and task.state == TaskState.CLAIMED:
+            _read(turn, task)
+            return None
         holder = alarms.name_of(turn, task.person_id)
         turn.say("alarms/held", holder=holder, mine=task.person_id == person.id, at=task.claimed_at)
         return None
@@ -45,12 +51,18 @@ def take(turn: Turn, task_id: int) -> Case | None:
         if other != person.id:
             card = Card("task", {"what": render("alarms/card_taken"), "count": ""}, None)
             turn.push(other, OutboxKind.NOTICE, "alarms/taken", card=card, holder=person.name, place=place)
-    if task.subject != "report":
-        tasks.end(turn.connection, task_id, turn.now)
-        words = inbox.words_of(turn.connection, task.subject_id) if task.subject == "inbox" else None
-        turn.say("alarms/taken_other", kind=task.kind, words=words)
-        return None
-    return open_case(turn, task)
+    if task.subject == "report":
+        return open_case(turn, task)
+    if is_read:
+        _read(turn, task)
+    return None
+
+
+def _read(turn: Turn, task: Task) -> None:
+    """What is no report is done with when its holder has read it."""
+    tasks.end(turn.connection, task.id, turn.now)
+    words = inbox.words_of(turn.connection, task.subject_id) if task.subject == "inbox" else None
+    turn.say("alarms/taken_other", kind=task.kind, words=words)
 
 
 def may_take(turn: Turn, task: Task) -> people.Person:

@@ -9,8 +9,6 @@ from storage import contacts, outbox, tasks
 from storage.outbox import OutboxKind, OutboxState
 from storage.people import Person
 
-TELEPHONE = frozenset({"sms", "call"})
-
 
 def reported(turn: Turn, message: Message) -> None:
     """The platform says what became of a template message."""
@@ -26,45 +24,44 @@ def failed(turn: Turn, job_id: str, *, blocked: bool = False) -> None:
     row = outbox.delivery_reported(turn.connection, job_id, OutboxState.REFUSED, turn.now)
     if row is None:
         return
-    if blocked:
+    if blocked or (row.channel == "sms" and contacts.is_telephone(turn.connection, row.contact_id)):
         contacts.unreachable(turn.connection, row.contact_id, turn.now)
-    if _is_said_otherwise(row) or _by_another_way(turn, row):
-        return
-    undelivered(turn, row.contact_id, row.kind, gone=row.channel not in TELEPHONE)
-
-
-def _is_said_otherwise(row: Any) -> bool:  # noqa: ANN401 - a row
-    """Whether these words went out besides WeChat's, which speak for both."""
-    meant = (row.content or {}).get("by")
-    return TELEPHONE.issuperset(meant) if meant else False
-
-
-def _by_another_way(turn: Turn, row: Any) -> bool:  # noqa: ANN401 - a row
     content = row.content or {}
+    if content.get("besides"):
+        outbox.cancel_settled(turn.connection, row.id)  # another row speaks for it
+    elif not _by_another_way(turn, row, content):
+        undelivered(turn, row.contact_id, row.kind, gone=blocked, rang=bool(content.get("rang")))
+
+
+def _by_another_way(turn: Turn, row: Any, content: dict[str, Any]) -> bool:  # noqa: ANN401 - a row
     card = content.get("card")
     past = [*content.get("past", ()), row.channel]
     ways = [way for way in turn.policy.by_telephone(card["purpose"]) if way not in past] if card else []
-    if not ways or content.get("by") or row.kind not in {OutboxKind.ALARM, OutboxKind.PROMPT}:
+    if row.kind == OutboxKind.PROMPT:
+        ways = [way for way in ways if way != "call"]
+    elif row.kind != OutboxKind.ALARM:
+        ways = []
+    if not ways or content.get("by"):
         return False
     outbox.rewrite(turn.connection, row.id, content | {"past": past})
     outbox.requeue(turn.connection, row.id, turn.now)
     return True
 
 
-def undelivered(turn: Turn, contact_id: int, kind: str, *, gone: bool = True) -> None:
+def undelivered(turn: Turn, contact_id: int, kind: str, *, gone: bool = True, rang: bool = False) -> None:
     """Words that did not reach somebody: what counted on this person goes on without, and the county hears of it.
 
-    `gone`: the person is not reached by this contact any more, rather than only not by these words. It comes to an
-    end: who is listed or marked already is not acted upon again, and what is said to the county about it is a notice,
-    for which this does nothing.
+    `gone`: the person is not reached by this contact any more, rather than only not by these words. `rang`: their
+    telephone rang besides, so that they are not without a way. It comes to an end: who is listed or marked already is
+    not acted upon again, and what is said to the county about it is a notice, for which this does nothing.
     """
     person_id = contacts.person_of(turn.connection, contact_id)
     if person_id is None or kind not in {OutboxKind.ALARM, OutboxKind.PROMPT}:
         return
     if gone:
         contacts.unreachable(turn.connection, contact_id, turn.now)
-        if turn.reach(person_id) is not None:
-            gone = False  # by telephone they are reached
+    if rang and turn.reach(person_id, "alarm") is not None:
+        return
     person = turn.session.get_one(Person, person_id)
     alarms.person_lost(turn, person_id)
     if alarms.list_unreachable(turn, person) or gone:

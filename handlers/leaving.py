@@ -123,7 +123,7 @@ class Handover(Flow, name="handover"):
         chosen = people.person_of(turn.session, int(self.successor or 0))
         if chosen is None:
             raise Refused("leaving/not_reachable")
-        contact_id = turn.reach(person.id)
+        contact_id = people.reachable(turn.session, person.id)
         leave(turn, person, chosen)
         if contact_id is not None:
             turn.push_to(contact_id, OutboxKind.NOTICE, "leaving/done")

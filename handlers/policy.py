@@ -11,6 +11,7 @@ from typing import Literal
 
 Way = Literal["custom", "template", "sms", "call"]
 """How a message reaches somebody: two of WeChat's, two by telephone."""
+WECHAT: frozenset[Way] = frozenset({"custom", "template"})
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,8 @@ class Policy:
 
     version: int = 0
     """Set from the database when the process starts; 0 means not recorded yet."""
-    gateway: frozenset[Way] = frozenset()
-    """Set when the process starts: which of `sms` and `call` a gateway is there for. No rule, so it has no version."""
+    ways: frozenset[Way] = frozenset({"custom", "template"})
+    """Set when the process starts: what the account and the gateway can do. No rule, so it has no version."""
 
     # Alarms.
     alarm_ladder_minutes: tuple[int, ...] = (0, 30, 60, 90)
@@ -126,10 +127,14 @@ class Policy:
     def by_telephone(self, purpose: str) -> tuple[Way, ...]:
         """The ways by telephone that there are for a purpose, in the county's order."""
         allowed = {"sms": self.sms_purposes, "call": self.call_purposes}
-        return tuple(way for way in self.channels if way in self.gateway and purpose in allowed[way])
+        return tuple(way for way in self.channels if way in self.ways and purpose in allowed.get(way, ()))
+
+    def by_wechat(self) -> tuple[Way, ...]:
+        """The ways inside WeChat that there are, in the county's order."""
+        return tuple(way for way in self.channels if way in self.ways and way in WECHAT)
 
     def as_json(self) -> str:
         """One canonical text of the rules without their version, for comparing and keeping."""
         rules = asdict(self)
-        del rules["version"], rules["gateway"]
+        del rules["version"], rules["ways"]
         return json.dumps(rules, default=str, sort_keys=True, ensure_ascii=False)

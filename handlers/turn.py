@@ -132,7 +132,8 @@ class Turn:
         self, person_id: int | None, kind: OutboxKind, name: str, /, card: Card | None = None, **values: object
     ) -> bool:
         """Say something to another person; False when no contact reaches them (the caller must go on to the next)."""
-        contact_id = self.reach(person_id)
+        must = kind in {OutboxKind.ALARM, OutboxKind.PROMPT}  # the rest is not worth an SMS
+        contact_id = self.reach(person_id) if must else people.reachable(self.session, person_id)
         if contact_id is None:
             return False
         self.push_to(contact_id, kind, name, card=card, **values)

@@ -133,7 +133,9 @@ def parked_tasks(connection: Connection) -> list[Any]:
 def unseen_messages(connection: Connection, now: datetime) -> list[Any]:
     """Messages of the last days that were not or perhaps not delivered, to people not heard since: id, kind, state."""
     heard = exists().where(Conversation.contact_id == Outbox.contact_id, Conversation.heard_at > Outbox.created_at)
-    known = exists().where(Contact.id == Outbox.contact_id, Contact.openid_index.is_not(None))
+    known = exists().where(
+        Contact.id == Outbox.contact_id, or_(Contact.openid_index.is_not(None), Contact.person_id.is_not(None))
+    )
     query = select(Outbox.id, Outbox.kind, Outbox.state).where(
         Outbox.state.in_([OutboxState.UNKNOWN, OutboxState.UNDELIVERABLE, OutboxState.REFUSED]),
         Outbox.created_at > now - SEEN_FOR, known, not_(heard),

@@ -220,6 +220,16 @@ def unreachable(connection: Connection, contact_id: int, now: datetime) -> None:
     connection.execute(_UNREACHABLE, {"b_id": contact_id, "now": now})
 
 
+_IS_TELEPHONE = select(_C.c.id).where(
+    _C.c.id == bindparam("id"), _C.c.openid_index.is_(None), _C.c.person_id.is_not(None)
+)
+
+
+def is_telephone(connection: Connection, contact_id: int) -> bool:
+    """Whether this contact stands for somebody's telephone."""
+    return connection.execute(_IS_TELEPHONE, {"id": contact_id}).first() is not None
+
+
 def reached(connection: Connection, contact_id: int) -> None:
     """This contact can be reached after all."""
     connection.execute(_REACHED, {"b_id": contact_id})

@@ -59,14 +59,16 @@ _SENT = "sent"
 
 
 def sent_on(connection: Connection, day: date) -> Counter[str]:
-    """How many messages went out on a day, by channel; on PostgreSQL nobody else counts until this transaction ends."""
-    alone(connection, _SENT)
+    """How many messages went out on a day, by channel."""
     told = json.loads(fact(connection, _SENT) or "{}")
     return Counter({key: value for key, value in told.items() if key != "day"} if told.get("day") == str(day) else {})
 
 
-def note_sent(connection: Connection, day: date, counts: Mapping[str, int]) -> None:
-    """Keep the day's counts; those of the day before are forgotten."""
+def add_sent(connection: Connection, day: date, more: Mapping[str, int]) -> None:
+    """Add to the day's counts; those of the day before are forgotten. Nobody else counts until the transaction ends."""
+    alone(connection, _SENT)
+    counts = sent_on(connection, day)
+    counts.update(more)
     set_fact(connection, _SENT, json.dumps({"day": str(day), **counts}))
 
 

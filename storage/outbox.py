@@ -288,6 +288,27 @@ _REACHED_SINCE = select(_O.c.id).where(
 ).limit(1)  # fmt: skip
 
 
+_CANCEL_SETTLED = update(_O).where(_O.c.id == bindparam("b_id")).values(state=OutboxState.CANCELLED)
+_ANSWERED = (
+    update(_O)
+    .where(
+        _O.c.id == bindparam("b_id"),
+        _O.c.state.in_([OutboxState.QUEUED, OutboxState.SENDING, OutboxState.ACCEPTED, OutboxState.DELIVERED]),
+    )
+    .values(state=OutboxState.ANSWERED, next_at=None, settled_at=bindparam("now"))
+)
+
+
+def cancel_settled(connection: Connection, outbox_id: int) -> None:
+    """Nobody needs to know that this row failed."""
+    connection.execute(_CANCEL_SETTLED, {"b_id": outbox_id})
+
+
+def answered(connection: Connection, outbox_id: int, now: datetime) -> None:
+    """The person answered it, whatever was known of it: nothing more is to be sent."""
+    connection.execute(_ANSWERED, {"b_id": outbox_id, "now": now})
+
+
 def one(connection: Connection, outbox_id: int) -> Any | None:  # noqa: ANN401 - a row
     """One message: id, contact_id, state, content."""
     return connection.execute(_BY_ID, {"id": outbox_id}).first()

@@ -1,7 +1,7 @@
 """People, their roles with dates, the duty roster, and invitations to bind a WeChat identity."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from sqlalchemy import (
@@ -22,7 +22,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from storage import sealing
 from storage.areas import Area
 from storage.contacts import Contact
-from storage.database import Base, Id, Sealed
+from storage.database import Base, Id, Sealed, alone
 
 _MOBILE_DIGITS = 11
 
@@ -175,6 +175,8 @@ _REACHABLE = (
 )  # fmt: skip
 
 
+TELEPHONE_AGAIN = timedelta(days=1)
+"""After that a number that failed is tried again."""
 _TELEPHONE = select(Contact.__table__.c.id, Contact.__table__.c.unreachable_since).where(
     Contact.__table__.c.person_id == bindparam("person_id"), Contact.__table__.c.openid_index.is_(None)
 )
@@ -186,17 +188,21 @@ _PHONE = (
 
 
 def telephone(session: Session, person_id: int | None, now: datetime) -> int | None:
-    """The contact that stands for this person's telephone; None without a number, or when it is known not to work."""
+    """The contact that stands for this person's telephone; None without a number, or when it failed within a day."""
     person = person_of(session, person_id)
     if person is None or not person.phone:
         return None
     row = session.execute(_TELEPHONE, {"person_id": person.id}).first()
-    if row is not None:
-        return int(row.id) if row.unreachable_since is None else None
-    contact = Contact(person_id=person.id, followed_at=now)
-    session.add(contact)
-    session.flush()  # its id is wanted
-    return contact.id
+    if row is None:
+        alone(session.connection(), f"telephone {person.id}")  # two turns must not make two
+        row = session.execute(_TELEPHONE, {"person_id": person.id}).first()
+    if row is None:
+        contact = Contact(person_id=person.id, followed_at=now)
+        session.add(contact)
+        session.flush()  # its id is wanted
+        return contact.id
+    failed = row.unreachable_since
+    return int(row.id) if failed is None or now - failed > TELEPHONE_AGAIN else None
 
 
 def phone_of_contact(connection: Connection, contact_id: int) -> str | None:

@@ -238,6 +238,14 @@ def claim(connection: Connection, task_id: int, person_id: int, now: datetime) -
     return connection.execute(_CLAIM, {"b_id": task_id, "person_id": person_id, "now": now}).rowcount == 1
 
 
+_IS_OPEN = select(_T.c.id).where(_T.c.id == bindparam("id"), _T.c.state == TaskState.OPEN)
+
+
+def is_open(connection: Connection, task_id: int) -> bool:
+    """Whether nobody has taken a task yet."""
+    return connection.execute(_IS_OPEN, {"id": task_id}).first() is not None
+
+
 def end(connection: Connection, task_id: int, now: datetime, state: TaskState = TaskState.DONE) -> bool:
     """End a live task, marked late when it is past due; False when it had ended before."""
     return connection.execute(_END, {"b_id": task_id, "now": now, "new_state": state}).rowcount == 1

@@ -98,7 +98,7 @@ def settings() -> Iterator[str]:
         kind = section.annotation
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             yield from kind.model_fields
-    yield from (name for name in Policy.__dataclass_fields__ if name not in {"version", "gateway"})
+    yield from (name for name in Policy.__dataclass_fields__ if name not in {"version", "ways"})
     yield from Level.__dataclass_fields__
     yield from Numbers.__dataclass_fields__
 

@@ -31,7 +31,7 @@ from bot.webhook import BODY_LIMIT, Webhook
 from bot.wechat import WeChat
 from bot.worker import Worker
 from handlers import routes
-from handlers.policy import Policy
+from handlers.policy import Policy, Way
 from handlers.turn import Card, Turn
 from storage import contacts, outbox
 from storage.areas import AreaLevel
@@ -217,13 +217,12 @@ async def rig(
         await database.run(clock.load)
         wechat = WeChat(account, http)
         templates: Mapping[Purpose, Any] = account.templates
-        ways = {"sms_url": f"{platform.origin}/gateway/sms", "call_url": f"{platform.origin}/gateway/call"}
-        gateway = Gateway(GatewaySettings.model_validate({"secret": GATEWAY_SECRET, **ways} if telephone else {}), http)
-        policy = replace(policy, gateway=gateway.ways)
-        offer = Offer(
-            policy, frozenset(channels(account.kind)), frozenset(templates),
-            {Channel(name): most for name, most in account.daily_limits.items()},
-        )  # fmt: skip
+        urls = {"sms_url": f"{platform.origin}/gateway/sms", "call_url": f"{platform.origin}/gateway/call"}
+        told = GatewaySettings.model_validate({"secret": GATEWAY_SECRET, **urls} if telephone else {})
+        telephones: tuple[Way, ...] = ("sms", "call") if telephone else ()
+        policy = replace(policy, ways=frozenset((*channels(account.kind), *telephones)))
+        limits_of = {Channel(name): most for name, most in account.daily_limits.items()}
+        offer, gateway = Offer(policy, frozenset(templates), limits_of), Gateway(told, http)
         sender = Sender(database, wechat, clock, offer, templates, "http://bot.example", gateway=gateway)
         fetcher = Fetcher(database, wechat, clock, policy)
         worker = Worker(database, sender, fetcher, Renderer(database, clock), clock, policy)

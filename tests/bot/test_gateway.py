@@ -15,15 +15,16 @@ from bot.gateway import SIGNATURE, TIME, sign
 from bot.simulator.handles import PhoneHandle
 from handlers import alarms, check, prompts
 from handlers.policy import Policy
-from handlers.turn import Turn
+from handlers.turn import Card, Turn
 from storage.areas import Area, AreaLevel
 from storage.contacts import Contact
 from storage.outbox import OutboxKind, OutboxState
-from storage.people import Person, Role
+from storage.people import Duty, Person, Role
 from storage.tasks import Task, TaskState
 from tests.bot.rig import GATEWAY_SECRET, Rig, rig
 from tests.support.databases import Databases
 from tests.support.visiting import make_tables
+from tests.support.waiting import eventually
 from tests.world import World
 
 DANGER = "我班上一个娃身上全是青的紫的 问他不说话 他爸今天又打他"
@@ -129,9 +130,13 @@ async def test_pressing_one_takes_the_alarm_and_the_others_are_told_who(town: To
     said_back = await town.duty.press_key("1")
     assert any("您接了" in item.text for item in said_back)
     task = town.alarm_task()
-    assert (task.state, town.name(task.person_id)) == (TaskState.DONE, "duty")
+    assert (task.state, town.name(task.person_id)) == (TaskState.CLAIMED, "duty"), "its words are still to be read"
     await town.bot.worker.run_all()
     assert len(said(town.county, "template")) == 2, "the county is told that somebody has it"
+    await town.duty.say("我的任务")
+    [read] = [item.text for item in await town.duty.say("1") if item.side == "account"]
+    assert "这件由您办" in read
+    assert town.alarm_task().state == TaskState.DONE
 
 
 async def test_answering_the_sms_takes_it_too_and_twice_changes_nothing(town: Town) -> None:
@@ -317,3 +322,165 @@ async def test_the_last_rung_rings_again(town: Town) -> None:
         await town.bot.pass_(minutes=31)
         await town.bot.worker.run_all()
     assert len(said(town.duty, "sms")) > before
+
+
+# What a review found.
+
+
+def listed(town: Town) -> list[str | None]:
+    """Who is on the county's list of people that nobody reaches."""
+    return [town.name(row.subject_id) for row in town.bot.rows(Task) if row.kind == "unreachable"]
+
+
+async def hour(town: Town, minutes: int = 60, step: float = 5) -> None:
+    """Time goes by, and what falls due is done."""
+    for _ in range(round(minutes / step)):
+        await town.bot.pass_(minutes=step)
+        await town.bot.worker.run_all()
+
+
+def gateway_says(town: Town, kind: str, *, way: str = "*", times: int = -1, **more: object) -> None:
+    """The gateway misbehaves from now on."""
+    fault = {"path": f"gateway/{way}", "kind": kind, "times": times, **more}
+    town.bot.platform.world.faults.change({"api": [fault]}, town.bot.platform.world.clock.now())
+
+
+async def test_a_dead_number_of_somebody_without_wechat_lets_the_alarm_climb(databases: Databases) -> None:
+    def with_unbound_duty(url: str) -> None:
+        county(url)
+        world = World.on(url)
+
+        def put(turn: Turn) -> None:
+            township = turn.session.scalars(select(Area).where(Area.level == AreaLevel.TOWNSHIP)).one()
+            people = {one.name: one for one in turn.session.scalars(select(Person))}
+            turn.session.add(Duty(area_id=township.id, person_id=people["unbound"].id, since=turn.now))
+
+        world.turn(put)
+        world.close()
+
+    async with rig(databases.copy(with_unbound_duty), telephone=True) as bot:
+        town = await _town(bot)
+        town.unbound.user.number = ""
+        await town.alarm()
+        await bot.platform.quiet()
+        await bot.worker.run_all()
+        assert listed(town) == ["unbound"]
+        assert len(said(town.second, "template")) == 1, "the next rung hears it at once"
+
+
+async def test_an_sms_answer_that_is_told_again_takes_no_second_alarm(town: Town) -> None:
+    await town.alarm(subject=1)
+    await town.alarm(subject=2)
+    told = {"from": NUMBERS["duty"], "event": "replied", "text": "1"}
+    assert "您接了" in (await town.tell(told))[1]["say"]
+    assert "是您接的" in (await town.tell(told))[1]["say"]
+    states = sorted(row.state for row in town.bot.rows(Task) if row.kind in alarms.CLIMBING)
+    assert states == ["claimed", "open"]
+
+
+async def test_a_gateway_that_was_down_takes_no_number_away(town: Town) -> None:
+    town.duty.user.following = False
+    gateway_says(town, "http", status=502)
+    await town.alarm(alarms.URGENT)
+    await hour(town, 240)
+    town.bot.platform.world.faults.api = []
+    duty = _id(town, "duty")
+    assert await town.bot.turn(lambda turn: turn.reach(duty, "alarm")) is not None
+
+
+@pytest.mark.parametrize("kind", [OutboxKind.ALARM, OutboxKind.PROMPT])
+async def test_whom_neither_wechat_nor_the_gateway_reaches_is_listed_within_a_quarter_of_an_hour(
+    town: Town, kind: OutboxKind
+) -> None:
+    town.bot.platform.world.faults.change(
+        {
+            "api": [
+                {"path": "gateway/*", "kind": "http", "status": 503, "times": -1},
+                {"path": "/cgi-bin/message/template/send", "kind": "errcode", "errcode": -1, "times": -1},
+            ]
+        },
+        town.bot.platform.world.clock.now(),
+    )
+    number = await town.bot.push(town.duty, kind, "急事", Card("alarm", {"what": "急事"}))
+    await hour(town, 15, 0.5)
+    assert "duty" in listed(town)
+    town.bot.platform.world.faults.api = []
+    await hour(town, 60)
+    assert town.bot.state(number) == OutboxState.ACCEPTED, "nothing was given up"
+
+
+async def test_wechat_is_tried_again_when_the_telephone_fails_too(town: Town) -> None:
+    town.bot.platform.world.faults.change(
+        {
+            "api": [
+                {"path": "gateway/*", "kind": "http", "status": 503, "times": -1},
+                {"path": "/cgi-bin/message/template/send", "kind": "errcode", "errcode": -1, "times": 3},
+            ]
+        },
+        town.bot.platform.world.clock.now(),
+    )
+    await town.alarm(alarms.URGENT)
+    await hour(town, 30, 1)
+    assert len(said(town.duty, "template")) >= 1
+
+
+async def test_after_an_outage_nobody_is_rung_about_what_somebody_has(town: Town) -> None:
+    gateway_says(town, "http", status=503)
+    await town.alarm()
+    await hour(town, 30)
+    await town.duty.say("我接了")
+    town.bot.platform.world.faults.api = []
+    await hour(town, 60)
+    assert said(town.duty, "sms") == []
+    assert not town.county.ringing
+    assert [row.state for row in town.bot.rows() if row.content.get("besides")].count(OutboxState.CANCELLED) >= 4
+
+
+async def test_an_sms_that_arrived_says_nothing_about_wechat(town: Town) -> None:
+    town.duty.user.following = False
+    await town.alarm(alarms.URGENT)
+    await town.bot.platform.quiet()
+    assert OutboxState.DELIVERED in [row.state for row in town.bot.rows()]
+    [contact] = [row for row in town.bot.rows(Contact) if row.openid == "o-duty"]
+    assert contact.unreachable_since is not None
+
+
+async def test_who_was_rung_is_not_listed_because_wechat_failed(town: Town) -> None:
+    town.duty.user.following = False
+    await town.alarm()
+    assert len(said(town.duty, "sms")) == 1
+    assert listed(town) == []
+
+
+async def test_a_key_counts_though_the_gateways_answer_was_lost(town: Town) -> None:
+    gateway_says(town, "drop_after", way="call")
+    await town.alarm()
+    assert town.duty.ringing
+    await town.duty.pick_up()
+    items = await town.duty.press_key("1")
+    assert any("您接了" in item.text for item in items)
+    town.bot.platform.world.faults.api = []
+    await hour(town, 10)
+    assert not town.duty.ringing, "it does not ring again"
+
+
+async def test_one_is_no_answer_to_what_is_no_alarm(town: Town) -> None:
+    duty = _id(town, "duty")
+
+    def lose(turn: Turn) -> None:
+        alarms.list_unreachable(turn, turn.session.get_one(Person, duty))
+
+    await town.bot.turn(lose)
+    await town.bot.worker.run_all()
+    _, answer = await town.tell({"from": NUMBERS["county"], "event": "replied", "text": "1"})
+    assert "没有要您接的" in answer["say"]
+    assert [row.state for row in town.bot.rows(Task) if row.kind == "unreachable"] == ["open"]
+
+
+async def test_the_telephone_does_not_wait_for_wechat(town: Town) -> None:
+    town.bot.fault("message/template/send", kind="slow", seconds=5, times=-1)
+    sending = asyncio.ensure_future(town.alarm())
+    await eventually(lambda: bool(said(town.duty, "sms")) and town.duty.ringing, 4)
+    assert said(town.duty, "template") == []
+    await sending
+    assert len(said(town.duty, "template")) == 1
