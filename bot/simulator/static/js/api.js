@@ -19,6 +19,7 @@ async function call(method, path, body) {
 /** What people at this page run into, in their language; the rest stays as the stand-in says it. */
 const IN_CHINESE = [
   [/^no QR code/, "平台没有发过这个二维码。"],
+  [/^the clock (does not go back|stays)/, "时间只能往前拨，最远到 2100 年。"],
   [/no such button/, "菜单变了，请再点一次。"],
   [/^the bot did not move its clock/, "机器人没有回应，时间没有拨动。它可能停了，或者没有打开演示模式。"],
 ];
@@ -49,7 +50,7 @@ export const log = (after) => getJson(`/sim/log?after=${after}`);
 export const advance = (seconds) => postJson("/sim/time", { advance_seconds: seconds });
 export const faults = () => getJson("/sim/faults");
 export const setFaults = (switches) => postJson("/sim/faults", switches);
-export const addPhone = (name) => postJson("/sim/phones", { name, follow: true });
+export const addPhone = (name, number) => postJson("/sim/phones", { name, follow: true, ...(number && { number }) });
 export const mediaUrl = (mediaId) => `/sim/media/${encodeURIComponent(mediaId)}`;
 
 /** What one user can do: every act answers at once (`wait=0`), the screen tells what came of it. */
@@ -76,5 +77,14 @@ export function phoneApi(openid) {
     scan: (code) => act("scan", code),
     follow: () => act("follow"),
     unfollow: () => act("unfollow"),
+    video: (blob, filename) => upload("video", blob, { filename }),
+    file: (title, size) => act("file", { title, size }),
+    sms: (text) => act("sms", { text }),
+    pickUp: () => act("pick_up"),
+    press: (key) => act("press", { key }),
+    hangUp: () => act("hang_up"),
+    set: (change) => postJson(`${base}/settings`, change),
+    pages: () => getJson(`${base}/pages`),
+    closePages: () => postJson(`${base}/pages`).catch(() => undefined),
   };
 }

@@ -50,23 +50,26 @@ const WIDE = {
 };
 
 /**
- * Draw one screen item. `act` holds what taps do: open(url, title), tap(id, content), view(src), call(number), and
- * `names`: {me, account} for the pictures beside the bubbles.
+ * Draw one screen item. `act` holds what taps do: open(url, title), tap(id, content), view(src), call(number);
+ * `names`: {me, account} are for the pictures beside the bubbles, `gloss` is what the words mean in English.
  */
 export function draw(item, act) {
   if (item.side === "notice" || item.kind === "event" || item.kind === "fault") return notice(item, act);
   const attributes = { "data-n": item.n, "data-kind": item.kind, "data-side": item.side };
   if (WIDE[item.kind]) {
-    return h("div", { class: "row wide", testid: "item", ...attributes }, WIDE[item.kind](item, act));
+    return h("div", { class: "row wide", testid: "item", ...attributes }, WIDE[item.kind](item, act), gloss(act));
   }
   const body = (PLAIN[item.kind] ?? PLAIN.text)(item, act);
   return h(
     "div",
     { class: `row ${item.side}`, testid: "item", ...attributes },
     avatar(item.side, act.names),
-    h("div", { class: "body", testid: "bubble", ...attributes }, body),
+    h("div", { class: "body", testid: "bubble", ...attributes }, body, gloss(act)),
   );
 }
+
+/** What the words mean in English, for guests; shown only while that is switched on. */
+const gloss = (act) => (act.gloss ? h("div", { class: "gloss bubble-gloss", testid: "gloss", lang: "en" }, act.gloss) : null);
 
 function notice(item, act) {
   const isFault = item.kind === "fault";

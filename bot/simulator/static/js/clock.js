@@ -2,14 +2,16 @@
 
 import * as api from "./api.js";
 import { attempt, h, icon, toast } from "./dom.js";
-import { fieldValue, full, secondsUntil } from "./dates.js";
+import { fieldValue, full, nextAt, secondsUntil } from "./dates.js";
 
 const STEPS = [
-  ["+10 分钟", 600],
-  ["+1 小时", 3600],
-  ["+1 天", 86400],
-  ["+1 周", 604800],
+  ["+10 分钟", 600, "10 minutes"],
+  ["+1 小时", 3600, "1 hour"],
+  ["+1 天", 86400, "1 day"],
+  ["+1 周", 604800, "1 week"],
 ];
+/** When the county's morning digests go out. */
+const MORNING = "07:30";
 
 export class Clock {
   constructor(moved) {
@@ -17,9 +19,10 @@ export class Clock {
     this.offset = 0;
     this.date = h("span", { class: "clock-date" });
     this.time = h("span", { class: "clock-time" });
-    this.buttons = STEPS.map(([label, seconds]) =>
-      h("button", { type: "button", class: "step", testid: `advance-${seconds}`, onclick: () => this.advance(seconds) }, label),
+    this.buttons = STEPS.map(([label, seconds, title]) =>
+      h("button", { type: "button", class: "step", testid: `advance-${seconds}`, title, onclick: () => this.advance(seconds) }, label),
     );
+    this.buttons.push(h("button", { type: "button", class: "step", testid: "advance-morning", title: "到下一个早上 7:30 · next morning", onclick: () => this.advance(this.untilMorning()) }, icon("sunrise", 16), "7:30"));
     this.field = h("input", { type: "datetime-local", testid: "advance-to-field", "aria-label": "把时间拨到" });
     this.form = h(
       "form",
@@ -67,6 +70,10 @@ export class Clock {
     }
   }
 
+  untilMorning() {
+    return secondsUntil(this.now(), nextAt(this.now(), MORNING));
+  }
+
   async advanceTo(event) {
     event.preventDefault();
     const seconds = secondsUntil(this.now(), this.field.value);
@@ -76,11 +83,12 @@ export class Clock {
   }
 
   async advance(seconds) {
-    if (this.element.classList.contains("moving")) return;
+    if (this.element.classList.contains("moving")) return undefined;
     this.busy(true);
-    await attempt(() => api.advance(seconds));
+    const answer = await attempt(() => api.advance(seconds));
     await this.moved();
     this.busy(false);
+    return answer;
   }
 
   /** While time is moving everything that falls due in between is played; the buttons wait for it. */

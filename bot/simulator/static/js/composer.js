@@ -2,7 +2,8 @@
 
 import { attempt, h, icon, iconButton, pickFile } from "./dom.js";
 import { CAPTION, PLACES, murmur, picture } from "./samples.js";
-import { openScan, openSheet } from "./sheets.js";
+import { openScan } from "./scan.js";
+import { openSheet } from "./sheets.js";
 
 const VOICE_FORMATS = { amr: "amr", speex: "speex", spx: "speex", mp3: "mp3", wav: "wav", m4a: "m4a", ogg: "ogg" };
 
@@ -75,7 +76,7 @@ export class Composer {
     if (children.length === 0) {
       return h("button", { type: "button", class: "menu-button", testid: "menu-button", "data-key": button.key, onclick: () => this.choose(button) }, button.name);
     }
-    const opener = h("button", { type: "button", class: "menu-button", testid: "menu-button", "aria-haspopup": "menu", "aria-expanded": "false" }, icon("lines", 13), button.name);
+    const opener = h("button", { type: "button", class: "menu-button", testid: "menu-button", "aria-haspopup": "menu", "aria-expanded": "false" }, icon("lines", 11), button.name);
     const list = h(
       "div",
       { class: "submenu", testid: "submenu", role: "menu", hidden: true },
@@ -102,8 +103,8 @@ export class Composer {
     };
     const kinds = {
       view: () => { tap(); phone.open(button.url, button.name); },
-      scancode_push: () => openScan(phone, ({ text }) => tap({ scan_result: text })),
-      scancode_waitmsg: () => openScan(phone, ({ text }) => tap({ scan_result: text })),
+      scancode_push: () => openScan(phone, (text) => tap({ scan_result: text })),
+      scancode_waitmsg: () => openScan(phone, (text) => tap({ scan_result: text })),
       pic_sysphoto: async () => tap({ base64: await base64Of(await picture(CAPTION)) }),
       pic_photo_or_album: () => album(),
       pic_weixin: () => album(),
@@ -154,9 +155,11 @@ export class Composer {
       ["photo", "相册", "photo-file", () => this.fromFile("image/*", "image")],
       ["camera", "拍一张", "photo-sample", () => this.samplePicture()],
       ["mic", "说一句", "voice-sample", () => phone.act(phone.api.voice(murmur(), "voice.wav", "wav"))],
-      ["file", "语音文件", "voice-file", () => this.fromFile("audio/*,.amr,.speex", "voice")],
+      ["voice", "语音文件", "voice-file", () => this.fromFile("audio/*,.amr,.speex", "voice")],
       ["pin", "位置", "location", () => this.placeSheet()],
       ["scan", "扫一扫", "scan", () => openScan(phone)],
+      ["video", "视频", "video-file", () => this.fromFile("video/*", "video")],
+      ["file", "文件", "any-file", () => this.fromFile("", "file")],
     ];
     return entries.map(([shape, label, testid, work]) =>
       h("button", { type: "button", class: "tool", testid, onclick: () => { this.closeTools(); work(); } }, h("span", { class: "tile" }, icon(shape, 26)), label),
@@ -173,7 +176,13 @@ export class Composer {
     if (!file) return;
     const { phone } = this;
     const format = VOICE_FORMATS[file.name.split(".").pop().toLowerCase()] ?? "amr";
-    await phone.act(kind === "image" ? phone.api.image(file, file.name) : phone.api.voice(file, file.name, format));
+    const sending = {
+      image: () => phone.api.image(file, file.name),
+      voice: () => phone.api.voice(file, file.name, format),
+      video: () => phone.api.video(file, file.name),
+      file: () => phone.api.file(file.name, file.size),
+    };
+    await phone.act(sending[kind]());
   }
 
   voiceSheet() {
@@ -188,11 +197,14 @@ export class Composer {
     openSheet(this.phone, "发送位置", PLACES.map((place, index) => ({ label: place.label, testid: `place-${index}`, work: () => chosen(place) })));
   }
 
-  /** The story's next sentences for this phone: [{label, isNext, work}]. */
+  /** The story's next sentences for this phone: [{label, en, isNext, work}]. */
   setChips(entries) {
     this.chips.hidden = entries.length === 0;
     this.chips.replaceChildren(
-      ...entries.map((entry) => h("button", { type: "button", class: entry.isNext ? "chip next" : "chip", testid: "chip", title: entry.label, onclick: entry.work }, entry.label)),
+      ...entries.map(({ label, en, isNext, work }) =>
+        h("button", { type: "button", class: isNext ? "chip next" : "chip", testid: "chip", title: [label, en].filter(Boolean).join("\n"), onclick: work }, label, en ? h("span", { class: "gloss", lang: "en" }, en) : null),
+      ),
     );
+    this.phone.keepBottom();
   }
 }

@@ -36,6 +36,12 @@ export function secondsUntil(now, wall) {
   return Math.round((Date.parse(`${wall}:00+08:00`) - now) / 1000);
 }
 
+/** The next moment at which a wall clock in Shanghai shows `time`, as "2026-03-05T07:30". */
+export function nextAt(now, time) {
+  const today = `${fieldValue(now).slice(0, 10)}T${time}`;
+  return secondsUntil(now, today) > 0 ? today : `${fieldValue(now + 86400000).slice(0, 10)}T${time}`;
+}
+
 /** The value a date-and-time field of the browser wants. */
 export function fieldValue(instant) {
   const at = local(instant);

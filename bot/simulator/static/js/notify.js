@@ -1,9 +1,10 @@
 // What a phone shows of a message nobody has opened: the banner, the red number, the lock screen.
 // A template card shows its title there, so whatever the account writes in a title is read over people's shoulders.
 
-import { h } from "./dom.js";
+import { h, icon } from "./dom.js";
 import { avatar } from "./bubbles.js";
 import { full, stamp } from "./dates.js";
+import { isOutsideWeChat } from "./texts.js";
 
 const SHOWN_FOR_MS = 5000;
 const KINDS = { image: "[图片]", voice: "[语音]", video: "[视频]", location: "[位置]", file: "[文件]", sticker: "[表情]" };
@@ -24,7 +25,9 @@ export class Notifier {
   }
 
   /** New items from the account that nobody asked for just now, or that came while the phone lay unused. */
-  arrived(items) {
+  arrived(all) {
+    const areTextsOpen = this.lock.hidden && !this.phone.texts.element.hidden;
+    const items = all.filter((item) => !(areTextsOpen && isOutsideWeChat(item)));
     this.unread.push(...items);
     this.showDot();
     if (!this.lock.hidden) return this.drawLock();
@@ -35,22 +38,25 @@ export class Notifier {
 
   showBanner(item) {
     const { phone } = this;
+    this.shown = item;
     this.banner.replaceChildren(...this.lines(item));
     this.banner.hidden = false;
     clearTimeout(this.timer);
     this.timer = setTimeout(() => { this.banner.hidden = true; }, SHOWN_FOR_MS);
     phone.shell.classList.remove("buzz");
-    void phone.shell.offsetWidth;
+    void phone.shell.offsetWidth; // makes the browser start the animation afresh
     phone.shell.classList.add("buzz");
   }
 
+  /** WeChat shows the account's name and one line; a short message shows where it comes from. */
   lines(item) {
+    const app = { sms: ["短信", "message"], call: ["电话", "phone"] }[item.kind];
     return [
-      avatar("account", this.phone.names()),
+      app ? h("span", { class: "avatar sms-app", "aria-hidden": "true" }, icon(app[1], 20)) : avatar("account", this.phone.names()),
       h(
         "span",
         { class: "banner-text" },
-        h("span", { class: "banner-head" }, h("b", {}, this.phone.accountName), h("time", {}, this.when(item))),
+        h("span", { class: "banner-head" }, h("b", {}, app ? app[0] : this.phone.accountName), h("time", {}, this.when(item))),
         h("span", { class: "banner-line" }, summary(item)),
       ),
     ];
@@ -77,8 +83,11 @@ export class Notifier {
 
   /** The banner or the lock screen leads to the newest message. */
   openedAtNewest() {
+    const { texts } = this.phone;
     this.opened();
     this.phone.toBottom();
+    if (this.shown && isOutsideWeChat(this.shown) && texts.element.hidden) texts.toggle(false);
+    this.shown = undefined;
   }
 
   lockNow() {

@@ -1,30 +1,40 @@
 // One phone: its shell, the chat with the account, and what keeps it up to date.
 
-import { attempt, h, icon, iconButton, saveText } from "./dom.js";
+import { attempt, h, icon, iconButton, pickFile, saveText } from "./dom.js";
 import { phoneApi } from "./api.js";
 import { draw } from "./bubbles.js";
+import { Call } from "./call.js";
 import { Composer } from "./composer.js";
 import { local, stamp } from "./dates.js";
 import { openFrame } from "./frame.js";
 import { Notifier } from "./notify.js";
-import { codeIn, openPicture, openScan, openSheet } from "./sheets.js";
+import { Owner } from "./owner.js";
+import { codeIn, openScan } from "./scan.js";
+import { openAsk, openPicture, openSheet } from "./sheets.js";
+import { Texts, isMissedCall, isOutsideWeChat } from "./texts.js";
 
 const STAMP_GAP_MS = 5 * 60 * 1000;
 
 export class Phone {
-  /** `wall` is what all phones share: {now(), accountName, origins, phones, hide(phone), refreshAll()}. */
-  constructor(wall, { openid, name, index, following }) {
-    Object.assign(this, { wall, openid, name: name || `微信用户 ${index}`, index, following });
+  /** `wall` is what all phones share (wall.js); `data` is this phone as the platform's state has it. */
+  constructor(wall, data) {
+    const { openid, name, index, following } = data;
+    Object.assign(this, { wall, openid, name: name || `微信用户 ${index}`, index });
     this.api = phoneApi(openid);
     this.last = 0;
     this.lastStamp = 0;
+    this.items = [];
     this.codes = [];
     this.isFirst = true;
     this.atBottom = true;
     this.notifier = new Notifier(this);
+    this.texts = new Texts(this);
+    this.call = new Call(this);
     this.composer = new Composer(this);
+    this.owner = new Owner(this);
     this.build();
     this.setFollowing(following);
+    this.take(data);
   }
 
   get accountName() {
@@ -54,30 +64,25 @@ export class Phone {
         { class: "chat-bar" },
         icon("back", 20),
         this.heading,
-        iconButton("more", `${this.name}：公众号菜单`, () => this.accountSheet(), { testid: "account-menu", size: 22 }),
+        iconButton("more", "公众号", () => this.accountSheet(), { testid: "account-menu", size: 22 }),
       ),
       this.list,
       this.newer,
       this.composer.element,
+      this.texts.element,
       this.notifier.banner,
       this.notifier.lock,
+      this.call.element,
     );
     this.shell = h("div", { class: "shell" }, this.screen);
-    this.element = h(
-      "section",
-      { class: "phone", testid: `phone-${this.index}`, "data-openid": this.openid, "data-name": this.name, "aria-label": `${this.name}的手机` },
-      h(
-        "div",
-        { class: "owner" },
-        h("span", { class: "owner-name", testid: "phone-name", title: this.openid }, this.name),
-        this.notifier.dot,
-        iconButton("lock", `${this.name}：锁屏`, () => this.notifier.lockNow(), { testid: "lock", size: 16 }),
-        iconButton("download", `${this.name}：下载聊天记录`, () => this.download(), { testid: "transcript", size: 16 }),
-        iconButton("close", `${this.name}：收起这台手机`, () => this.wall.hide(this), { testid: "hide", size: 15 }),
-      ),
-      this.shell,
-    );
-    for (const name of ["pointerdown", "focusin"]) this.screen.addEventListener(name, () => { if (this.notifier.lock.hidden) this.notifier.opened(); });
+    this.element = h("section", { class: "phone", testid: `phone-${this.index}`, "data-openid": this.openid }, this.owner.element, this.shell);
+    for (const name of ["pointerdown", "focusin"]) this.screen.addEventListener(name, (event) => this.taken(event));
+  }
+
+  /** Somebody took the phone into the hand; the banner and what lies over the chat look after themselves. */
+  taken({ target }) {
+    const { notifier, call } = this;
+    if (notifier.lock.hidden && !call.isUp && !notifier.banner.contains(target)) notifier.opened();
   }
 
   focus() {
@@ -85,9 +90,14 @@ export class Phone {
   }
 
   /** What the platform's state says of this phone now. */
-  take({ following, typing }) {
-    if (following !== this.following) this.setFollowing(following);
-    this.heading.textContent = typing ? "对方正在输入…" : this.accountName;
+  take(data) {
+    this.name = data.name || `微信用户 ${this.index}`;
+    this.element.dataset.name = this.name;
+    this.element.setAttribute("aria-label", `${this.name}的手机`);
+    this.owner.take(data);
+    if (data.following !== this.following) this.setFollowing(data.following);
+    this.heading.textContent = data.typing ? "对方正在输入…" : this.accountName;
+    this.call.take(data);
   }
 
   setFollowing(following) {
@@ -114,22 +124,20 @@ export class Phone {
   }
 
   accountSheet() {
-    const follow = this.following
-      ? { label: "取消关注", danger: true, testid: "unfollow", work: () => this.act(this.api.unfollow()) }
-      : { label: "关注公众号", testid: "sheet-follow", work: () => this.act(this.api.follow()) };
     openSheet(this, `${this.accountName}（公众号）`, [
       { label: "扫一扫", testid: "sheet-scan", work: () => openScan(this) },
-      { label: "锁屏", testid: "sheet-lock", work: () => this.notifier.lockNow() },
-      { label: "下载聊天记录", testid: "sheet-transcript", work: () => this.download() },
-      follow,
+      { label: "打开网址", testid: "sheet-open", work: () => openAsk(this, "用微信打开哪个网址", { placeholder: "https://…", answered: (url) => this.open(url, "") }) },
+      { label: "看手机里的一张图", testid: "sheet-picture", work: () => this.showPicture() },
+      this.following
+        ? { label: "取消关注", danger: true, testid: "unfollow", work: () => this.act(this.api.unfollow()) }
+        : { label: "关注公众号", testid: "sheet-follow", work: () => this.act(this.api.follow()) },
     ]);
   }
 
-  /** Codes that this phone's camera could see elsewhere: [{from, value, label}], newest first. */
-  codesOnOtherPhones() {
-    const others = this.wall.phones.filter((phone) => phone !== this);
-    const all = others.flatMap((phone) => phone.codes.map((code) => [`${phone.name} ${code.label}`, { from: phone.name, ...code }]));
-    return [...new Map(all).values()].reverse();
+  /** A picture held out to another phone's camera; the account does not get it. */
+  async showPicture() {
+    const file = await pickFile("image/*");
+    if (file) openPicture(this, URL.createObjectURL(file));
   }
 
   /** Fetch what is new; calls that come while one is running are served by one more round. */
@@ -157,34 +165,46 @@ export class Phone {
   }
 
   append(items) {
+    this.last = items.at(-1).n;
+    this.items.push(...items);
+    const elsewhere = items.filter(isOutsideWeChat);
+    this.texts.append(elsewhere, this.isFirst);
+    this.call.said(elsewhere);
+    const chat = items.filter((item) => !isOutsideWeChat(item));
+    for (const item of chat) {
+      this.add(item);
+      if (item.side === "me" && !this.isFirst) this.wall.said(this, item.text);
+    }
+    for (const image of this.list.querySelectorAll("img:not([data-seen])")) {
+      image.dataset.seen = "";
+      image.addEventListener("load", () => this.keepBottom());
+    }
+    if (this.atBottom || chat.some((item) => item.side === "me")) this.toBottom();
+    else if (chat.length) this.newer.hidden = false;
+    this.announce(items);
+  }
+
+  add(item) {
     const act = {
       names: this.names(),
       open: (url, title) => this.open(url, title),
       tap: (id, content) => this.act(this.api.tap(id, content)),
       view: (src) => openPicture(this, src),
       call: (number) => openSheet(this, "演示里不会真的拨出", [{ label: `呼叫 ${number}`, testid: "call", work: () => {} }]),
+      gloss: this.wall.glossOf(item),
     };
-    for (const item of items) {
-      this.last = Math.max(this.last, item.n);
-      this.stampBefore(item);
-      this.list.append(draw(item, act));
-      const code = codeIn(item);
-      if (code) this.codes.push(code);
-    }
-    for (const image of this.list.querySelectorAll("img:not([data-seen])")) {
-      image.dataset.seen = "";
-      image.addEventListener("load", () => this.keepBottom());
-    }
-    if (this.atBottom || items.some((item) => item.side === "me")) this.toBottom();
-    else this.newer.hidden = false;
-    this.announce(items);
+    this.stampBefore(item);
+    this.list.append(draw(item, act));
+    const code = codeIn(item);
+    if (code) this.codes.push(code);
   }
 
   announce(items) {
     const inHand = this.screen.contains(document.activeElement) && document.hasFocus() && this.notifier.lock.hidden;
-    const fromAccount = items.filter((item) => item.side === "account");
-    if (this.isFirst || fromAccount.length === 0) return;
-    if (!inHand || fromAccount.some((item) => item.from === "template")) this.notifier.arrived(fromAccount);
+    const received = items.filter((item) => (item.side === "account" && item.kind !== "call") || isMissedCall(item));
+    if (this.isFirst || received.length === 0) return;
+    const interrupts = received.some((item) => item.from === "template" || isOutsideWeChat(item));
+    if (!inHand || interrupts) this.notifier.arrived(received);
   }
 
   stampBefore(item) {
@@ -202,7 +222,7 @@ export class Phone {
     this.notifier.tick(at.time);
     if (this.stampDay === at.day) return;
     this.stampDay = at.day;
-    for (const time of this.list.querySelectorAll("time")) time.textContent = stamp(Date.parse(time.dateTime), now);
+    for (const time of this.screen.querySelectorAll(".list time, .texts time")) time.textContent = stamp(Date.parse(time.dateTime), now);
   }
 
   toBottom() {
