@@ -22,7 +22,7 @@ from bot import menus
 from bot.account import KINDS, Right, may
 from bot.addresses import is_loopback
 from bot.settings import PURPOSES, Kind, Purpose, Settings, Template
-from bot.template_fields import OWN_WORDS, filled
+from bot.template_fields import DROPPED, filled, kind_of
 from bot.transport import Json
 from bot.wechat import MenuOfTag, OutcomeUnknown, PrivateTemplate, WeChat, WeChatRefused
 from handlers.workdays import CHINA
@@ -43,9 +43,8 @@ _NO_RIGHT, _FINE = 48001, 200
 _SEEN = (Right.MENUS, Right.TAGS, Right.TEMPLATE)
 """What can be told without doing anything."""
 _FIELD = re.compile(r"\{\{\s*(\w+)\.DATA\s*\}\}")
-_DROPPED = frozenset({"first", "remark"})
-"""Keys that the platform no longer shows."""
-_FIXED = re.compile(r"(const|enum)\d+")
+_FIXED, _UNDOCUMENTED = frozenset({"const", "enum"}), frozenset({"short_thing"})
+"""Kinds of field of which the platform does not tell what it takes: words of the template's own, and any length."""
 _SAID: dict[Purpose, tuple[str, dict[str, object]]] = {
     "alarm": ("alarms/card", {"urgency": 1, "kind": "alarm"}),
     "task": ("tasks/card", {"count": 2}),
@@ -75,15 +74,17 @@ class Line(NamedTuple):
 
 
 class _Account(NamedTuple):
-    """What the platform told of the account; None where it has no right to ask."""
+    """What the platform told of the account; None where it has no right to ask, or where nothing came back."""
 
     menus: tuple[list[Json] | None, list[MenuOfTag]] | None
     tags: dict[str, int] | None
     templates: list[PrivateTemplate] | None
+    answered: frozenset[Right]
+    """What is known of its rights."""
 
     def rights(self) -> frozenset[Right]:
         """What was not refused."""
-        told = zip(_SEEN, self, strict=True)
+        told = zip(_SEEN, self[:3], strict=True)
         return frozenset(right for right, answer in told if answer is not None)
 
 
@@ -96,28 +97,27 @@ async def check_account(settings: Settings, http: aiohttp.ClientSession) -> list
         lines += await _domain(settings, http)
     if token.mark is not Mark.OK:
         return [*lines, Line(Mark.LOOK, render("account/later"))]
-    lines += await _or_unanswered(_address(settings, wechat))
-    lines += await _or_unanswered(_account(settings, wechat))
-    return lines
+    return [*lines, *await _address(settings, wechat), *await _account(settings, wechat)]
 
 
-async def _or_unanswered(look: Awaitable[list[Line]]) -> list[Line]:
+def _unanswered(what: str, error: OutcomeUnknown | WeChatRefused) -> Line:
     """What the platform does not answer is said, and stops nothing else."""
-    try:
-        return await look
-    except (OutcomeUnknown, WeChatRefused) as error:
-        code = error.code if isinstance(error, WeChatRefused) else None
-        return [Line(Mark.MISSING, render("account/unanswered", code=code))]
+    code = error.code if isinstance(error, WeChatRefused) else None
+    return Line(Mark.MISSING, render("account/unanswered", what=label("account_question", what), code=code))
 
 
 async def _account(settings: Settings, wechat: WeChat) -> list[Line]:
     """Its kind, and what it keeps for us: menus and templates."""
     kind = settings.wechat.kind
+    unanswered: dict[Right, Line] = {}
     account = _Account(
-        await _allowed(wechat.menus()), await _allowed(wechat.tags()), await _allowed(wechat.private_templates())
+        await _allowed(Right.MENUS, wechat.menus(), unanswered),
+        await _allowed(Right.TAGS, wechat.tags(), unanswered),
+        await _allowed(Right.TEMPLATE, wechat.private_templates(), unanswered),
+        frozenset(_SEEN) - unanswered.keys(),
     )
-    lines = [_kind(kind, account), Line(Mark.OK, render("account/mode", kind=kind))]
-    if account.menus is not None:
+    lines = [_kind(kind, account), Line(Mark.OK, render("account/mode", kind=kind)), *unanswered.values()]
+    if account.menus is not None and Right.TAGS not in unanswered:
         lines.append(_menu(*account.menus, account.tags))
     if account.templates is not None and may(kind, Right.TEMPLATE):
         now = datetime.now(CHINA)
@@ -125,13 +125,14 @@ async def _account(settings: Settings, wechat: WeChat) -> list[Line]:
     return lines
 
 
-async def _allowed(answer: Awaitable[T]) -> T | None:
+async def _allowed(right: Right, answer: Awaitable[T], unanswered: dict[Right, Line]) -> T | None:
+    """The answer; None without the right to ask, and where none came, which is noted."""
     try:
         return await answer
-    except WeChatRefused as refusal:
-        if refusal.code == _NO_RIGHT:
-            return None
-        raise
+    except (OutcomeUnknown, WeChatRefused) as error:
+        if not isinstance(error, WeChatRefused) or error.code != _NO_RIGHT:
+            unanswered[right] = _unanswered(right.value, error)
+        return None
 
 
 async def _clock(wechat: WeChat) -> Line:
@@ -203,7 +204,10 @@ async def _domain(settings: Settings, http: aiohttp.ClientSession) -> list[Line]
 
 async def _address(settings: Settings, wechat: WeChat) -> list[Line]:
     """Whether the console's server address leads to where our public address does."""
-    theirs = set(await wechat.callback_addresses())
+    try:
+        theirs = set(await wechat.callback_addresses())
+    except (OutcomeUnknown, WeChatRefused) as error:
+        return [_unanswered("address", error)]
     if not theirs:
         return [Line(Mark.MISSING, render("account/address", state="none", theirs="", ours=""))]
     try:
@@ -220,10 +224,12 @@ async def _address(settings: Settings, wechat: WeChat) -> list[Line]:
 def _kind(stated: Kind, account: _Account) -> Line:
     """By what is refused; a test account looks like a verified service account."""
     seen = account.rights()
-    alike = [kind for kind, rights in KINDS.items() if rights & set(_SEEN) == seen]
+    alike = [kind for kind, rights in KINDS.items() if rights & account.answered == seen]
     said = label("account_kind", stated)
     if stated in alike:
-        return Line(Mark.OK, render("account/kind", state="ok", said=said, seen=""))
+        is_whole = account.answered == set(_SEEN)
+        mark, state = (Mark.OK, "ok") if is_whole else (Mark.LOOK, "partly")
+        return Line(mark, render("account/kind", state=state, said=said, seen=""))
     looks = label("account_kind", alike[0]) if alike else ""
     return Line(Mark.MISSING, render("account/kind", state="wrong", said=said, seen=looks))
 
@@ -241,20 +247,20 @@ def _template(purpose: Purpose, template: Template | None, approved: list[Privat
     found = next((one for one in approved if template and one.template_id == template.template_id), None)
     said = {
         "purpose": purpose, "title": found.title if found else "", "id": template.template_id if template else "",
-        "absent": [], "unfilled": [], "fixed": [], "sample": "",
+        "absent": [], "unfilled": [], "fixed": [], "short": [], "sample": "",
     }  # fmt: skip
     if template is None or found is None:
         return Line(Mark.MISSING, render("account/template", state="unknown" if template else "unset", **said))
     keys = _FIELD.findall(found.content)
-    said["absent"] = [key for key in template.fields if key not in keys and key not in _DROPPED]
-    said["unfilled"] = [key for key in keys if key not in template.fields and key not in _DROPPED]
-    said["fixed"] = [
-        key for key, name in template.fields.items() if _FIXED.fullmatch(key) and not name.startswith(OWN_WORDS)
-    ]
-    if said["absent"] or said["unfilled"] or said["fixed"]:
+    said["absent"] = [key for key in template.fields if key not in keys and key not in DROPPED]
+    said["unfilled"] = [key for key in keys if key not in template.fields and key not in DROPPED]
+    if said["absent"] or said["unfilled"]:
         return Line(Mark.MISSING, render("account/template", state="differs", **said))
     text, known = _SAID[purpose]
     values = filled(template.fields, labels("template_sample") | {"what": render(text, **known)}, now)
     shown = _FIELD.sub(lambda match: values.get(match[1], ""), found.content)
     said["sample"] = " | ".join(line.strip() for line in shown.splitlines() if line.strip())
-    return Line(Mark.OK, render("account/template", state="ok", **said))
+    said["fixed"] = [key for key in keys if kind_of(key) in _FIXED]
+    said["short"] = [key for key in keys if kind_of(key) in _UNDOCUMENTED]
+    mark = Mark.LOOK if said["fixed"] or said["short"] else Mark.OK
+    return Line(mark, render("account/template", state="ok", **said))

@@ -38,7 +38,7 @@ from bot.worker import Worker
 from handlers import digest, routes
 from handlers.policy import Policy
 from handlers.turn import Turn
-from storage import county, inbox, media, outbox, sealing
+from storage import county, inbox, media, outbox, renditions, sealing
 from storage.database import is_sqlite
 from storage.migrate import is_current
 
@@ -86,7 +86,7 @@ async def running(settings: Settings) -> AsyncIterator[Bot]:
         )
         await _keep_house(database, clock, policy)
         worker.every(KEYS_EVERY, _reread_keys)
-        worker.every(TAGS_EVERY, Tagger(database, wechat).drain)
+        worker.every(TAGS_EVERY, Tagger(database, wechat, clock).drain)
         worker.every(RECORDINGS_EVERY, Recordings(database, wechat, clock, settings.voice.folder).drain)
         worker.every(GAUGES_EVERY, partial(_read_gauges, database, clock))
         worker.every(KEEP_HOUSE_EVERY, partial(_keep_house, database, clock, policy))
@@ -130,6 +130,7 @@ def _begin(connection: Connection, clock: Clock, rules: str) -> int:
     if is_sqlite(connection):  # one process per file: nobody else holds a lease
         outbox.release(connection, clock.now())
         media.release(connection, clock.now())
+        renditions.release(connection, clock.now())
     return county.policy_version(connection, rules, clock.now())
 
 

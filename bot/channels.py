@@ -44,6 +44,8 @@ class Offer:
     """Messages of a channel that the platform lets through in a day."""
     spent: frozenset[Channel] = frozenset()
     """Channels whose budget of today is used up."""
+    held: frozenset[tuple[Channel, str | None]] = frozenset()
+    """Channels (for one purpose, or None: for all) that the platform refuses until an operator acts."""
 
     def on_a_day_with(self, sent: Mapping[str, int], *, alarms: bool) -> "Offer":
         """The same less what is spent; what is left of a budget at the end is for alarms alone."""
@@ -69,13 +71,16 @@ def choose(
 ) -> Channel | None:
     """The channel for this content, or None when nothing reaches the person now.
 
-    `content["by"]` names the only channels meant, `content["past"]` those that were refused for these words for good,
-    `content["busy"]` those that may work again.
+    `content["by"]` names the only channels meant, in its own order; `content["past"]` those that were refused for these
+    words for good, `content["busy"]` those that may work again.
     """
     card = content.get("card")
-    meant, past = content.get("by"), {*content.get("past", ()), *content.get("busy", ())}
-    for channel in offer.channels(kind, card["purpose"] if card else None):
-        if channel in past or channel in offer.spent or (meant and channel not in meant):
+    purpose = card["purpose"] if card else None
+    held = {channel for channel, held_for in offer.held if held_for in {None, purpose}}
+    shut = {*content.get("past", ()), *content.get("busy", ()), *offer.spent, *held}
+    there = list(offer.channels(kind, purpose))
+    for channel in [Channel(way) for way in content.get("by", there) if way in there]:
+        if channel in shut:
             continue
         if channel in BY_TELEPHONE:
             is_open = has_telephone()

@@ -1,10 +1,11 @@
 """A process of its own (`python -I decoding.py voice`): an original on its input, the rendition on its output.
 
 What strangers send is decoded here and not in the bot, so that a picture that unpacks to gigabytes or a sound that
-never ends costs at most this process: the system bounds its seconds of CPU and its memory, `bot.renditions` its time by
-the wall, and it starts without the bot's environment, where secrets may be. Not bounded is what a decoder that is
-taken over may do with the rights of the bot's user: it could read files. Only what we name is decoded, by the
-first bytes.
+never ends costs at most this process: the system bounds its seconds of CPU, its memory, and its files, lets it start
+no other, and ends it before anybody else when memory is short; `bot.renditions` bounds its time by the wall and what it
+answers. It starts without the bot's environment, where secrets may be. Not bounded is what a decoder that is taken over
+may do with the rights of the bot's user: it could read files, and the network is open to it. Only what we name is
+decoded, by the first bytes.
 
 It is run as a file and imports nothing of ours: starting it must be cheap.
 """
@@ -14,11 +15,15 @@ import resource
 import sys
 import warnings
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from io import BytesIO
+from pathlib import Path
 
 CPU_SECONDS = 20
 MEMORY = 1024 * 1024 * 1024
 """Bytes of address space; decoders reserve much more than they use."""
+MOST_FILES = 64
+"""Open at once; only what is imported needs any."""
 MOST_PIXELS = 50_000_000
 """Of a picture."""
 THUMBNAIL = 24
@@ -29,9 +34,10 @@ LONGEST_SECONDS = 600
 RATE = 16_000
 BIT_RATE = 32_000
 SOUND_FORMATS: Mapping[bytes, str] = {
-    b"#!AMR": "amr", b"OggS": "ogg", b"RIFF": "wav", b"ID3": "mp3", b"\xff": "mp3",
+    b"#!AMR": "amr", b"OggS": "ogg", b"RIFF": "wav", b"ID3": "mp3", b"\xff\xf0": "aac", b"\xff\xf1": "aac",
+    b"\xff\xf8": "aac", b"\xff\xf9": "aac", b"\xff": "mp3",
 }  # fmt: skip
-"""How a sound begins and what it then is; an MP4 says so a little later."""
+"""How a sound begins and what it then is, the first that fits; an MP4 says so a little later."""
 
 
 def picture(content: bytes) -> bytes:
@@ -41,7 +47,9 @@ def picture(content: bytes) -> bytes:
     Image.MAX_IMAGE_PIXELS = MOST_PIXELS
     warnings.simplefilter("error", Image.DecompressionBombWarning)  # Pillow itself refuses only twice as many
     with Image.open(BytesIO(content), formats=("JPEG", "PNG", "GIF", "WEBP", "BMP")) as opened:
-        opened.draft("RGB", (THUMBNAIL * 4, THUMBNAIL * 4))  # a JPEG is decoded small at once
+        # A JPEG is decoded small at once. Of anything else pixels are picked: whatever reckons with all of them needs
+        # their memory once more, and turning comes after that for the same reason.
+        opened.thumbnail((THUMBNAIL * 4, THUMBNAIL * 4), Image.Resampling.NEAREST)
         small = ImageOps.exif_transpose(opened).convert("RGB")
     small.thumbnail((THUMBNAIL, THUMBNAIL))
     blurred = BytesIO()
@@ -85,10 +93,12 @@ MAKERS: Mapping[str, Callable[[bytes], bytes]] = {"picture": picture, "voice": v
 
 
 def _bound() -> None:
-    """Less than the bot may do, and after everybody else."""
+    """Less than the bot may do, after everybody else, and the first to go when memory is short."""
+    with suppress(OSError):  # there is none outside Linux
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
     for what, most in (
         (resource.RLIMIT_CPU, CPU_SECONDS), (resource.RLIMIT_AS, MEMORY), (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_CORE, 0), (resource.RLIMIT_NOFILE, MOST_FILES), (resource.RLIMIT_NPROC, 0),
     ):  # fmt: skip
         resource.setrlimit(what, (most, most))
     os.nice(10)

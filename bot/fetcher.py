@@ -1,11 +1,10 @@
 """Fetches what people sent before the platform forgets it (three days), and seals the original with its hash.
 
-What is no picture, voice or film by its own bytes, or larger than the county allows, is refused: whoever sent it is
-asked to send it otherwise. What the platform no longer has is lost, and asked for again.
+Whatever it is, it is kept; only what is larger than the county allows is refused. Nothing, or plain words in its place
+(a proxy's page), counts as a failed try. What the platform no longer has is lost, and asked for again.
 """
 
 import asyncio
-import hashlib
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from functools import partial
@@ -15,33 +14,32 @@ import structlog
 from sqlalchemy import Connection
 
 from bot import faults, metrics
+from bot.account import Right
 from bot.clock import Clock
 from bot.engine import Database, Lane
-from bot.errcodes import Reaction
 from bot.magic import content_type_of
 from bot.renditions import has_one
 from bot.transport import TOO_LARGE
 from bot.turns import guarded
-from bot.wechat import Media, OutcomeUnknown, WeChat, WeChatRefused
+from bot.wechat import OutcomeUnknown, WeChat, WeChatRefused
 from handlers import originals
 from handlers.policy import Policy
 from handlers.turn import Turn
 from storage import media, renditions
-from storage.media import MediaState
+from storage.media import MediaState, Original
 
 log = structlog.get_logger()
 
 BATCH = 5
-"""Originals fetched at once: with the largest the platform allows, 50 MB of memory."""
+"""Originals of one round, fetched at once: with the largest the platform allows, 50 MB of memory."""
 CALL_LIMIT = 120.0
 """Seconds for one original with all it needs."""
 LEASE = timedelta(seconds=CALL_LIMIT + 60)
 FIRST_WAIT = timedelta(seconds=30)
 LONGEST_WAIT = timedelta(minutes=30)
 KEPT_BY_PLATFORM = timedelta(days=3)
-TRIES_OF_UNFIT = 3
-"""What came may be a proxy's page in place of the file, so it is asked for again before it is refused."""
 MEGABYTE = 1024 * 1024
+_GONE = 40007
 
 
 class Fetcher:
@@ -51,22 +49,20 @@ class Fetcher:
         self._database, self._wechat, self._clock, self._policy = database, wechat, clock, policy
 
     async def drain(self) -> int:
-        """Fetch what is due; how many were tried."""
-        done = 0
-        while True:
-            now = self._clock.now()
-            rows = await self._database.run(partial(media.claim, now=now, until=now + LEASE, limit=BATCH), Lane.DUE)
-            results = await asyncio.gather(*(self._fetch(row) for row in rows), return_exceptions=True)
-            await self._later([row for row, is_settled in zip(rows, results, strict=True) if is_settled is False])
-            for result in results:
-                if isinstance(result, BaseException):
-                    raise result
-            done += len(rows)
-            if len(rows) < BATCH:
-                return done
+        """Fetch some of what is due; how many were tried."""
+        now = self._clock.now()
+        rows = await self._database.run(partial(media.claim, now=now, until=now + LEASE, limit=BATCH), Lane.DUE)
+        results = await asyncio.gather(*(self._fetch(row) for row in rows), return_exceptions=True)
+        await self._later([row for row, is_settled in zip(rows, results, strict=True) if is_settled is False])
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+        return len(rows)
 
     async def _fetch(self, row: Any) -> bool:  # noqa: ANN401 - a row
         """Try once; False when it has to be tried again."""
+        if not self._wechat.may(Right.MEDIA):
+            return await self._unless_late(row)  # the account may be verified in time
         faults.reach("media_before_fetch")
         try:
             async with asyncio.timeout(CALL_LIMIT):
@@ -79,28 +75,28 @@ class Fetcher:
             metrics.media.labels("failed").inc()
             if refusal and refusal.code == TOO_LARGE:
                 return await self._give_up(row.id, MediaState.REFUSED)
-            expired = self._clock.now() - row.received_at > KEPT_BY_PLATFORM
-            if expired or (refusal and refusal.reaction == Reaction.BUG):
+            if refusal and refusal.code == _GONE:
                 return await self._give_up(row.id, MediaState.LOST)
-            return False
-        return await self._came(row, original)
-
-    async def _came(self, row: Any, original: Media) -> bool:  # noqa: ANN401 - a row
+            return await self._unless_late(row)
         content_type = content_type_of(original.content, original.content_type)
         too_large = len(original.content) > self._policy.media_largest_mb * MEGABYTE
         if content_type is not None and not too_large:
             return await self._keep(row.id, original.content, content_type)
         log.warning("media_unfit", media=row.id, attempts=row.attempts, size=len(original.content))
         metrics.media.labels("unfit").inc()
-        if too_large or row.attempts + 1 >= TRIES_OF_UNFIT:
-            return await self._give_up(row.id, MediaState.REFUSED)
-        return False
+        return await (self._give_up(row.id, MediaState.REFUSED) if too_large else self._unless_late(row))
+
+    async def _unless_late(self, row: Any) -> bool:  # noqa: ANN401 - a row
+        """False, so that it is tried again, until the platform has forgotten it."""
+        if self._clock.now() - row.received_at <= KEPT_BY_PLATFORM:
+            return False
+        return await self._give_up(row.id, MediaState.LOST)
 
     async def _keep(self, media_id: int, content: bytes, content_type: str) -> bool:
-        digest, now = hashlib.sha256(content).hexdigest(), self._clock.now()
+        original, now = await asyncio.to_thread(Original.of, content, content_type), self._clock.now()
 
         def keep(connection: Connection) -> None:
-            kept = media.keep(connection, media_id, content, content_type, digest, now)
+            kept = media.keep(connection, media_id, original, now)
             if kept and has_one(content_type):
                 renditions.expect(connection, media_id, now)
 

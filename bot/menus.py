@@ -4,11 +4,13 @@ Only what differs is pushed. A role whose menu is the citizens' needs none of it
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import structlog
 
 from bot.account import Right
+from bot.clock import Clock
 from bot.engine import Database, Lane
 from bot.errcodes import Reaction
 from bot.transport import Json
@@ -28,6 +30,13 @@ _TOP, _SUB = 3, 5
 """Buttons side by side, and in one of them."""
 _BYTES = {"key": 128, "url": 1024}
 _TOP_NAME_BYTES, _SUB_NAME_BYTES = 16, 60
+_TRUSTED = timedelta(hours=1)
+"""How long the platform's word holds, on its tags and on a person whom it refused: one may follow again."""
+_FIRST_WAIT = timedelta(seconds=10)
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+_OF_EVERYBODY = frozenset({Reaction.RETRY_LATER, Reaction.REFRESH, Reaction.CONFIG})
+_OF_EVERY_CALL = frozenset({45009, 45159})
+"""The day's quota of this call, and a tag that is not there: no other person would fare better."""
 
 
 class UnfitMenu(ValueError):  # noqa: N818 - reads as a sentence where it is caught
@@ -112,47 +121,59 @@ def _shape(buttons: Iterable[Json]) -> list[Json]:
 class Tagger:
     """Gives everybody the tag of their role, so that their menu is the one of their role."""
 
-    def __init__(self, database: Database, wechat: WeChat) -> None:
-        self._database, self._wechat = database, wechat
-        self._refused: set[Tagging] = set()
-        """Whom the platform does not know as a follower: not asked again until something changes."""
+    def __init__(self, database: Database, wechat: WeChat, clock: Clock) -> None:
+        self._database, self._wechat, self._clock = database, wechat, clock
+        self._tags: dict[str, int] = {}
+        self._tags_until = self._not_before = _LONG_AGO
+        self._failures = 0
+        self._refused: dict[Tagging, datetime] = {}
+        """Whom the platform does not let us tag, and until when they are not asked about again."""
 
     async def drain(self) -> int:
-        """Tell the platform of roles that changed; how many. What it refuses is tried again at the next tick."""
-        if not self._wechat.may(Right.MENUS, Right.TAGS):
+        """Tell the platform of roles that changed; how many. What fails is tried again, each time a little later."""
+        now = self._clock.now()
+        if not self._wechat.may(Right.MENUS, Right.TAGS) or now < self._not_before:
             return 0
-        wrong = set(await self._database.read(partial(rows.wrongly_tagged, ranking=[*map(str, RANK)])))
-        self._refused &= wrong
-        changed = sorted(wrong - self._refused, key=lambda one: one.contact_id)
         done = 0
         try:
-            tags = await self._tags(changed)
-            for one in changed:
-                done += await self._retag(one, tags)
+            if now >= self._tags_until:
+                self._tags, self._tags_until = await self._wechat.tags(), now + _TRUSTED
+            for one in await self._waiting(now):
+                done += await self._retag(one, now)
         except (OutcomeUnknown, WeChatRefused) as error:
             code = error.code if isinstance(error, WeChatRefused) else None
-            log.warning("tags_not_told", code=code, waiting=len(changed) - done)
+            self._tags_until, self._failures = now, self._failures + 1
+            self._not_before = now + min(_FIRST_WAIT * 2 ** (self._failures - 1), _TRUSTED)
+            log.warning("tags_not_told", code=code, told=done)
+        else:
+            self._failures = 0
         return done
 
-    async def _tags(self, changed: Sequence[Tagging]) -> dict[str, int]:
-        if not changed:
-            return {}
-        tags = await self._wechat.tags()
-        for role in sorted({one.role for one in changed if one.role} - tags.keys()):
-            tags[role] = await self._wechat.create_tag(role)
-        return tags
+    async def _waiting(self, now: datetime) -> list[Tagging]:
+        """Who wears the wrong tag; without those whom the platform refused within the hour."""
+        look = partial(rows.wrongly_tagged, ranking=[*map(str, RANK)], tags=self._tags)
+        wrong = await self._database.read(look)
+        self._refused = {one: until for one in wrong if (until := self._refused.get(one, now)) > now}
+        return sorted((one for one in wrong if one not in self._refused), key=lambda one: one.contact_id)
 
-    async def _retag(self, one: Tagging, tags: Mapping[str, int]) -> int:
-        """Take the old tag off and put the new one on; 0 when this person is no follower, which stops nobody else."""
+    async def _retag(self, one: Tagging, now: datetime) -> int:
+        """Take the old tag off and put the new one on; 0 when the platform refuses this person, which stops nobody."""
+        if one.role and one.role not in self._tags:
+            self._tags[one.role] = await self._wechat.create_tag(one.role)
+        own = self._tags[one.role] if one.role else None
+        worn = (tag for name, tag in self._tags.items() if one.tag in {str(tag), name})  # names were noted once
+        old = next((tag for tag in worn if tag != own), None)
         try:
-            if one.tag is not None and one.tag in tags:
-                await self._wechat.untag_users(tags[one.tag], [one.openid])
-            if one.role:
-                await self._wechat.tag_users(tags[one.role], [one.openid])
+            if old is not None:
+                await self._wechat.untag_users(old, [one.openid])
+            if own is not None:
+                await self._wechat.tag_users(own, [one.openid])
         except WeChatRefused as refusal:
-            if refusal.reaction is not Reaction.CONTACT_GONE:
+            if refusal.reaction in _OF_EVERYBODY or refusal.code in _OF_EVERY_CALL:
                 raise
-            self._refused.add(one)
+            self._refused[one] = now + _TRUSTED
+            log.info("tag_refused", code=refusal.code, contact=one.contact_id)
             return 0
-        await self._database.run(partial(rows.note_tag, contact_id=one.contact_id, tag=one.role), Lane.BULK)
+        note = partial(rows.note_tag, contact_id=one.contact_id, tag=None if own is None else str(own))
+        await self._database.run(note, Lane.BULK)
         return 1

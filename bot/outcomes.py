@@ -7,7 +7,7 @@ from functools import partial
 
 from sqlalchemy import Connection
 
-from bot import telling
+from bot import backoff, telling
 from bot.channels import BY_TELEPHONE, Channel, Offer
 from bot.errcodes import Reaction
 from bot.planning import Plan, elsewhere, give_back, may_say_again
@@ -17,7 +17,7 @@ from storage import contacts, county, outbox
 from storage.outbox import NO_ANSWER, OutboxKind, OutboxState
 
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=20), timedelta(minutes=30)
-"""Doubled with every try."""
+"""Doubled with every try, up to a fifth less."""
 _TRIES: dict[Reaction | None, int] = {
     Reaction.RETRY_LATER: 50,  # about a day of a platform that is busy or not there
     Reaction.CONFIG: 340,  # a week in which an operator can put it right
@@ -53,6 +53,8 @@ def record(connection: Connection, plan: Plan, outcome: Outcome, now: datetime, 
     if outcome.state == OutboxState.ACCEPTED:
         settle(OutboxState.ACCEPTED, job_id=outcome.job_id)
     elif "media" in plan.content:  # it goes with words that were said: nobody misses it, and later it would only puzzle
+        if outcome.state == OutboxState.REFUSED:
+            give_back(connection, plan, now)
         settle(OutboxState.CANCELLED)
     elif outcome.code == _DAILY_QUOTA and plan.channel is not None:
         _use_up(connection, plan.channel, now, offer)
@@ -133,8 +135,7 @@ def _may_try_again(plan: Plan) -> bool:
 
 
 def _wait(plan: Plan) -> timedelta:
-    doubled: timedelta = FIRST_WAIT * 2 ** min(plan.attempts, 10)
-    return min(doubled, LONGEST_WAIT)
+    return backoff.wait(FIRST_WAIT, LONGEST_WAIT, plan.attempts, plan.id)
 
 
 def _tell(connection: Connection, plan: Plan, now: datetime, policy: Policy, *, gone: bool) -> None:

@@ -21,6 +21,10 @@ from storage.outbox import NO_ANSWER, SAID_ONCE, OutboxKind, OutboxState
 
 BATCH = 50
 """Messages of one round; all are sent at once, each person's one after the other."""
+HELD_FOR = timedelta(minutes=1)
+"""How long nothing is sent by a channel that the platform refuses for a reason of the account's."""
+TOLD_AFTER = timedelta(minutes=10)
+"""Words that still wait then are somebody's matter (the county hears of it within a quarter of an hour)."""
 RINGS_FOR = timedelta(hours=2)
 """After that an SMS or call of a ladder is not made up for: the ladder's end rings every half hour by itself."""
 LOOK_AGAIN = timedelta(minutes=1)
@@ -115,35 +119,37 @@ def _plan(
     if _is_over(connection, row, content, now):
         outbox.settle(connection, row.id, OutboxState.CANCELLED, now=now)
         return None
-    until = _waits_until(talk, row, now, offer.policy)
-    if until is not None:
-        outbox.put_back(connection, row.id, until, NO_ANSWER if is_doubtful else row.code)
-        return None
     channel = channel_for(connection, talk, row.kind, content, now, offer)
-    unspent = replace(offer, spent=frozenset())
-    if channel is None and channel_for(connection, talk, row.kind, content, now, unspent):
-        outbox.put_back(connection, row.id, next_midnight(now), NO_ANSWER if is_doubtful else row.code)
-        tell(
-            connection, row.id, row.contact_id, row.kind, content, now=now, policy=offer.policy, gone=False
-        )  # today's budget is used up: the words wait for the next one, and the county knows
+    until = _waits_until(talk, row, now, offer.policy) or (
+        None if channel else _opens_at(connection, talk, row, now, offer)
+    )
+    if until is not None and "media" not in content:  # what goes with words is of no use later
+        outbox.put_back(connection, row.id, until, NO_ANSWER if is_doubtful else row.code)
         return None
     is_short = spend(connection, talk, row.kind, channel, now)
     if channel == Channel.CUSTOM:
         content = _first_piece(connection, row, content, now)
     to = (people.phone_of_contact(connection, row.contact_id) or "") if channel in BY_TELEPHONE else talk.openid
     return Plan(
-        row.id,
-        row.contact_id,
-        to,
-        row.kind,
-        channel,
-        is_short,
-        content,
-        row.attempts,
-        is_doubtful,
-        made,
+        row.id, row.contact_id, to, row.kind, channel, is_short, content, row.attempts, is_doubtful, made,
         not talk.openid,
-    )
+    )  # fmt: skip
+
+
+def _opens_at(connection: Connection, talk: Talk, row: Any, now: datetime, offer: Offer) -> datetime | None:  # noqa: ANN401 - a row
+    """When a channel is there again that is only held or spent; None when there is none. The county hears of it."""
+    content = row.content or {}
+    unheld = replace(offer, held=frozenset())
+    unspent = replace(unheld, spent=frozenset())
+    if channel_for(connection, talk, row.kind, content, now, unheld):
+        until, told = now + HELD_FOR, now - row.created_at > TOLD_AFTER
+    elif channel_for(connection, talk, row.kind, content, now, unspent):
+        until, told = next_midnight(now), True
+    else:
+        return None
+    if told:
+        tell(connection, row.id, row.contact_id, row.kind, content, now=now, policy=offer.policy, gone=False)
+    return until
 
 
 def channel_for(

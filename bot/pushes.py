@@ -11,6 +11,7 @@ from messages.files import table
 Reason = Literal["signature", "json", "body", "plaintext", "decrypt", "app_id", "field"]
 
 _KINDS = {"miniprogrampage": "miniprogram"}
+_EVENT = re.compile(r"[a-z0-9_.]{1,64}")
 _NAME = re.compile(r"[A-Za-z0-9_@.-]{1,64}")
 _TIME, _ID = re.compile(r"[0-9]{1,12}"), re.compile(r"[0-9]{1,20}")
 _LATITUDE, _LONGITUDE = 90, 180
@@ -119,7 +120,7 @@ def _event(push: _Push) -> dict[str, object]:
     elif event == "subscribe":
         key = None  # without that prefix it tells of a payment, which is none of ours
     known: dict[str, object] = {
-        "event": event,
+        "event": event if _EVENT.fullmatch(event) else "other",  # it is logged
         "event_key": key,
         "ticket": push.text("Ticket"),
         "status": push.text("Status"),

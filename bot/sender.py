@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from itertools import groupby
 from typing import Any
@@ -35,6 +37,8 @@ CALL_LIMIT = 40.0
 PLAN_GOOD_FOR = outbox.LEASE.total_seconds() - CALL_LIMIT
 """Seconds after which a plan is made anew instead of used: its lease could end during the call."""
 TEXTS = {Channel.SMS: "telephone/sms", Channel.CALL: "telephone/call"}
+_OF_TEMPLATE = frozenset({40036, 40037})
+"""Codes that mean one template, not the account."""
 TOLD = ("what", "number", "count")
 """Of a card's values what anybody may read."""
 ALARM_PATIENCE = 2.0
@@ -60,6 +64,7 @@ class Sender:
         self._templates, self._origin, self._gateway = templates, origin.rstrip("/"), gateway
         self._gap, self._free_at = 1 / per_second, 0.0
         self._talking: WeakValueDictionary[tuple[int, bool], asyncio.Lock] = WeakValueDictionary()
+        self._held: dict[tuple[Channel, str | None], datetime] = {}
         self._refused_at: dict[int, float] = {}
         """Contact → loop time at which a channel to them turned out to be shut: plans from before are void."""
 
@@ -88,7 +93,10 @@ class Sender:
     async def _plans(self, *, alarms: bool) -> list[Plan] | None:
         made = _now()
         self._refused_at = {who: at for who, at in self._refused_at.items() if made - at < PLAN_GOOD_FOR}
-        work = partial(planning.make, now=self._clock.now(), offer=self._offer, alarms=alarms, made=made)
+        now = self._clock.now()
+        self._held = {what: until for what, until in self._held.items() if until > now}
+        offer = replace(self._offer, held=frozenset(self._held))
+        work = partial(planning.make, now=now, offer=offer, alarms=alarms, made=made)
         return await self._database.run(work, Lane.ALARM)
 
     async def _to_person(self, plans: Iterable[Plan]) -> None:
@@ -130,7 +138,17 @@ class Sender:
         await self._run(outcomes.record, plan, outcome=outcome, offer=self._offer)
         if outcome.reaction in {Reaction.OTHER_CHANNEL, Reaction.CONTACT_GONE} and plan.channel not in BY_TELEPHONE:
             self._refused_at[plan.contact_id] = _now()
+        if outcome.reaction in {Reaction.CONFIG, Reaction.REFRESH} and plan.channel is not None:
+            self._hold(plan, plan.channel, outcome.code)
         faults.reach("send_recorded")
+
+    def _hold(self, plan: Plan, channel: Channel, code: int | None) -> None:
+        """An operator must act: meanwhile one try a minute is enough, whoever the words are for."""
+        card = plan.content.get("card")
+        what = channel, card["purpose"] if card and code in _OF_TEMPLATE else None
+        if what not in self._held:
+            log.error("sending_held", channel=channel, errcode=code)
+        self._held[what] = self._clock.now() + planning.HELD_FOR
 
     async def _keep_pace(self) -> None:
         """No more calls in a second than the county set: the platform is not to refuse for haste."""

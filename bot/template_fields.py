@@ -21,6 +21,8 @@ VALUES = {
 """What each purpose can tell; `when` is the moment of sending, but for the digest, which gives its day."""
 OWN_WORDS = "="
 """Begins words of the county's own in place of a value's name."""
+DROPPED = frozenset({"first", "remark"})
+"""Keys that the platform no longer shows."""
 
 _HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
@@ -29,6 +31,15 @@ _CLOCK = r"([01][0-9]|2[0-3]):[0-5][0-9]"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _KIND = re.compile(r"([a-z_]+?)\d+")
 _KEY = re.compile(r"[a-z_]+\d+|first|remark")
+_SHOWS = {
+    "number": ("number", "count"),
+    "character_string": ("number", "count"),
+    "time": ("when",),
+    "date": ("when",),
+    "car_number": ("number", "count", "place"),
+    "name": ("place",),
+} | dict.fromkeys(("const", "enum", "phrase", "letter", "symbol", "amount", "phone_number"), ())
+"""Which values a kind of field can show; a kind that is not here shows any. Of the others nothing or a stub is left."""
 _LONGEST = 20
 """Characters of a field that has no rule of its own."""
 
@@ -94,26 +105,31 @@ def problem(purpose: str, fields: Mapping[str, str]) -> str | None:
     for key, name in fields.items():
         if not _KEY.fullmatch(key):
             return f"fields.{key} should be a key of the template, like thing1 in {{{{thing1.DATA}}}}"
+        fit = [value for value in VALUES[purpose] if value in _SHOWS.get(kind_of(key), VALUES[purpose])]
         if name.startswith(OWN_WORDS):
             words = name[len(OWN_WORDS) :]
             if not words or _kept(key, words) != words:
                 return f"fields.{key}: the platform does not take these words in a field of this kind"
-        elif name not in VALUES[purpose]:
-            return f"fields.{key} should be one of {', '.join(VALUES[purpose])}, or words of your own after {OWN_WORDS}"
+        elif name not in fit:
+            either = f"one of {', '.join(fit)}, or " if fit else ""
+            return f"fields.{key} should be {either}words of your own after {OWN_WORDS}"
+    if fields.keys() <= DROPPED:
+        return "fields has only what the platform no longer shows: add a field like thing1"
     return None
 
 
 def fitted(key: str, value: str | None, now: datetime) -> str:
     """`value` as the field takes it; a neutral one where nothing of it is left. `now` (local) fills times."""
-    return _kept(key, value) or _neutral(_kind_of(key), now)
+    return _kept(key, value) or _neutral(kind_of(key), now)
 
 
 def _kept(key: str, value: str | None) -> str:
-    rule = _RULES.get(_kind_of(key), _short)
+    rule = _RULES.get(kind_of(key), _short)
     return rule(" ".join(_CONTROL.sub(" ", clean(value or "")).split()))
 
 
-def _kind_of(key: str) -> str:
+def kind_of(key: str) -> str:
+    """The kind of a field, which its key begins with; empty for an old template's `first` and `remark`."""
     match = _KIND.fullmatch(key)
     return match[1] if match else ""
 

@@ -93,6 +93,8 @@ class Webhook:
             return Response(status=inbound.status, text=inbound.reason)
         metrics.received.inc()
         faults.reach("push_received")
+        if inbound.event in _ABOUT_THE_ACCOUNT:
+            log.warning("account_event", kind=inbound.event)
         if inbound.event is not None and inbound.event not in routes.EVENTS:
             return _acknowledged(inbound.event)
         with self._seen_since(inbound.openid, arrived_at) as seen_at:
@@ -214,10 +216,8 @@ class Webhook:
 
 
 def _acknowledged(event: str) -> Response:
-    """The answer to an event that asks nothing of us; only what an operator should know is told."""
-    if event in _ABOUT_THE_ACCOUNT:
-        log.warning("account_event", kind=event)
-    elif event not in _NOTHING_TO_DO:
+    """The answer to an event that asks nothing of us; one that this version does not know is told."""
+    if event not in _NOTHING_TO_DO | _ABOUT_THE_ACCOUNT:
         log.info("event_unknown", kind=event)
     return Response(text=SUCCESS)
 

@@ -240,7 +240,7 @@ class WeChat:
         openid = answer.get("openid")
         if not isinstance(openid, str) or not openid:
             raise OutcomeUnknown(f"{call} was answered without an openid")
-        return Visitor(openid, is_snapshot=str(answer.get("is_snapshotuser", 0)) == "1")
+        return Visitor(openid, is_snapshot=str(answer.get("is_snapshotuser") or 0) != "0")
 
     async def _posted(self, call: str, wanted: Json) -> Json:
         answer: Json = await self.client.post(call, data=wanted)

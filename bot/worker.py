@@ -28,10 +28,14 @@ BATCH = 20
 
 
 class Loop:
-    """One kind of background work: runs when woken, never twice at once, and never dies of an error."""
+    """One kind of background work: runs when woken, never twice at once, and never dies of an error.
 
-    def __init__(self, name: str, work: Callable[[], Awaitable[int]]) -> None:
-        self.name, self._work = name, work
+    `in_rounds`: the work does only some of what there is, and wants to be called again until it did nothing. Between
+    two rounds it can be stopped.
+    """
+
+    def __init__(self, name: str, work: Callable[[], Awaitable[int]], *, in_rounds: bool = False) -> None:
+        self.name, self._work, self._in_rounds = name, work, in_rounds
         self._wanted = asyncio.Event()
         self._round = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
@@ -45,7 +49,7 @@ class Loop:
         self._wanted.set()
 
     async def once(self) -> int:
-        """Do what there is now, after a round that is already under way; how much it was."""
+        """Do what there is now (or one round of it), after a round that is already under way; how much it was."""
         async with self._round:
             return await self._work()
 
@@ -61,7 +65,8 @@ class Loop:
             await self._wanted.wait()
             self._wanted.clear()
             try:
-                await self.once()
+                if await self.once() and self._in_rounds:
+                    self.wake()
             except Exception as error:  # noqa: BLE001 - the next tick tries again
                 metrics.loop_errors.labels(self.name).inc()
                 log.error("loop_failed", loop=self.name, error=type(error).__name__)  # noqa: TRY400 - a traceback may hold content
@@ -79,8 +84,8 @@ class Worker:
         self.due = Loop("due", partial(self._rounds, turns.run_due))
         self.alarms = Loop("alarms", sender.drain_alarms)
         self.send = Loop("send", sender.drain)
-        self.media = Loop("media", fetcher.drain)
-        self.renditions = Loop("renditions", renderer.drain)
+        self.media = Loop("media", fetcher.drain, in_rounds=True)
+        self.renditions = Loop("renditions", renderer.drain, in_rounds=True)
         self._loops = (self.kept, self.due, self.alarms, self.send, self.media, self.renditions)
         self._scheduler = AsyncIOScheduler(
             timezone=CHINA, job_defaults={"max_instances": 1, "coalesce": True, "misfire_grace_time": None}

@@ -15,6 +15,8 @@ from storage.tasks import Task, TaskState
 
 ORDINARY, URGENT, RED = 0, 1, 2
 """Task.urgency."""
+WECHAT_FIRST = ("template", "custom")
+"""A red alarm comes as a card, which a muted chat shows too; by words only where the account has no cards."""
 CLAIM_KEY = "1"
 """The digit that claims an alarm on the telephone."""
 CLIMBING = ("alarm", "listen", "unread_message")
@@ -117,8 +119,9 @@ def _alarm(turn: Turn, task: Task, person_id: int, contact: int, words: str) -> 
     if not rings or turn.session.get_one(people.Person, person_id).phone is None:
         turn.push_content(contact, OutboxKind.ALARM, claimed_by, card)
         return
-    wechat = turn.policy.by_wechat() if people.reachable(turn.session, person_id) is not None else ()
-    ways = [*([list(wechat)] if wechat else []), *([way] for way in rings)]
+    reached = people.reachable(turn.session, person_id) is not None
+    wechat = sorted(turn.policy.by_wechat(), key=WECHAT_FIRST.index) if reached else []
+    ways = [*([wechat] if wechat else []), *([way] for way in rings)]
     for number, by in enumerate(ways):
         mark = {"besides": True} if number else {"rang": bool(wechat)}
         turn.push_content(contact, OutboxKind.ALARM, claimed_by | {"by": by} | mark, card)
@@ -165,6 +168,11 @@ def remind_county(turn: Turn, task: Task) -> None:
     if _is_over(turn, task):
         tasks.end(turn.connection, task.id, turn.now)
         return
+    tell_county(turn, task)
+
+
+def tell_county(turn: Turn, task: Task) -> None:
+    """Each county supervisor is told, and again tomorrow."""
     for person in who.supervisors(turn, task.area_id, Role.COUNTY_SUPERVISOR):
         contact = turn.reach(person)
         if contact is not None and tasks.tell(turn.session, task.id, person, task.rung, turn.now):

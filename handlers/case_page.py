@@ -11,7 +11,8 @@ from storage.reports import Report
 INLINE = {
     "image/jpeg": "jpg", "image/png": "png", "image/gif": "gif", "image/webp": "webp", "image/bmp": "bmp",
     "image/heic": "heic", "image/avif": "avif", "audio/amr": "amr", "audio/mpeg": "mp3", "audio/mp4": "m4a",
-    "audio/ogg": "ogg", "audio/wav": "wav", "audio/speex": "speex", "video/mp4": "mp4", "video/webm": "webm",
+    "audio/aac": "aac", "audio/ogg": "ogg", "audio/wav": "wav", "audio/speex": "speex", "video/mp4": "mp4",
+    "video/webm": "webm",
 }  # fmt: skip
 """What a browser may show by itself, and how such a file is called; anything else is only handed over."""
 _HANDED_OVER = "application/octet-stream"
@@ -38,12 +39,15 @@ def held(turn: Turn, sight: Sight) -> dict[str, object]:
 def original(turn: Turn, path: Fields, form: Fields) -> Answer:
     """One picture, voice or film as it came; `?save` hands it over as a file, `?play` is what any browser plays."""
     number = int(path["media"])
-    kept = media.opened(turn.connection, number)
-    if kept is None or kept.report_id is None:
+    of_report = media.report_of(turn.connection, number)
+    if of_report is None:
         raise Refused("common/not_yours")
-    report = turn.session.get_one(Report, kept.report_id)
+    report = turn.session.get_one(Report, of_report)
     whole(turn, report.merged_into_id or report.id)
-    shown = (renditions.opened(turn.connection, number) if "play" in form else None) or kept
+    played = renditions.opened(turn.connection, number) if "play" in form else None
+    shown = played or media.opened(turn.connection, number)
+    if shown is None:
+        raise Refused("common/not_yours")
     content_type = (shown.content_type or "").partition(";")[0].strip().lower()
     ending = INLINE.get(content_type)
     turn.audit("look_media", "media", number)

@@ -9,7 +9,8 @@ from storage.outbox import OutboxKind
 def nudge(turn: Turn, report_id: int, *, finished: bool) -> bool:
     """Ask the reporter to go on, or for the police receipt; False when nobody can be asked any more.
 
-    A nudge that still waits is not followed by another: the one to go on asks for the receipt too.
+    A nudge that still waits is not followed by another: the one to go on asks for the receipt too. One that does not
+    arrive is nobody's failure ("besides"): a reporter may be staff too, and is not out of reach for their own work.
     """
     contact = reporters.contact_of(turn.connection, report_id)
     if contact is None:
@@ -20,7 +21,8 @@ def nudge(turn: Turn, report_id: int, *, finished: bool) -> bool:
             outbox.rewrite(turn.connection, waiting.id, waiting.content | {"text": _text(finished=False)})
         return True
     card = Card("notice", {"what": render("reports/card_nudge")}, None)
-    turn.push_content(contact, OutboxKind.PROMPT, {"text": _text(finished=finished), "nudge": True}, card)
+    content = {"text": _text(finished=finished), "nudge": True, "besides": True}
+    turn.push_content(contact, OutboxKind.PROMPT, content, card)
     return True
 
 

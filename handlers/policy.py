@@ -133,6 +133,11 @@ class Policy:
         """The ways inside WeChat that there are, in the county's order."""
         return tuple(way for way in self.channels if way in self.ways and way in WECHAT)
 
+    @property
+    def fetches(self) -> bool:
+        """Whether pictures and voices that people send can be fetched: a verified account's right, as `custom` is."""
+        return "custom" in self.ways
+
     def as_json(self) -> str:
         """One canonical text of the rules without their version, for comparing and keeping."""
         rules = asdict(self)

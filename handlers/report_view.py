@@ -31,7 +31,7 @@ class Told:
     state: str = ""
     """Of the original: waiting, kept, lost or refused."""
     asked: bool = False
-    """Whether its sender was asked to send it again."""
+    """Whether words went out that ask its sender to send it again."""
     playable: bool = False
     """Whether a voice can be played in any browser."""
     blurred: str = ""
@@ -66,7 +66,7 @@ def values(turn: Turn, sight: Sight, show: int | None) -> dict[str, Any]:
         "unclaimed": sight.unclaimed, "open": open_case, "red": _red(turn, report),
         "others": [one.id for one in reports.of_case(turn.session, case.id) if one.id != report.id] if case else [],
         "forms": forms(turn, case) if case and open_case else None, "now": turn.now,
-        "numbers": turn.policy.numbers,
+        "numbers": turn.policy.numbers, "fetches": turn.policy.fetches,
     }  # fmt: skip
 
 

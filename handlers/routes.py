@@ -16,6 +16,7 @@ from handlers import (
     progress,
     reports,
     tasklist,
+    verification,
     visits,
 )
 from handlers.conversation import CONTROL, Flow, current, is_bare_digit, stale
@@ -53,6 +54,7 @@ TASKS: Mapping[str, TaskKind] = {
     **visits.TASKS,
     **digest.TASKS,
     **people.TASKS,
+    **verification.TASKS,
 }
 
 _ASIDE = frozenset({"who_sees_me", "need_permission", "wrong_report", "help", "duty", "what_is", "lost"})
@@ -72,6 +74,8 @@ def handle(turn: Turn, message: Message) -> None:
     _hear(turn, message)
     if message.kind == "file":
         turn.say("common/no_files")
+    elif message.media_id and not turn.policy.fetches:
+        turn.say("originals/not_here")
 
 
 def _hear(turn: Turn, message: Message) -> None:
@@ -154,6 +158,7 @@ def _clicked(turn: Turn, message: Message) -> None:
 
 EVENTS: Mapping[str, Callable[[Turn, Message], None]] = {
     **people.EVENTS,
+    **verification.EVENTS,
     "click": _clicked,
     "templatesendjobfinish": delivery.reported,
 }

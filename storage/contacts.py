@@ -38,7 +38,7 @@ class Contact(Base):
     receipt_tries: Mapped[int] = mapped_column(SmallInteger, default=0)
     receipt_tries_from: Mapped[datetime | None]
     tag: Mapped[str | None] = mapped_column(String(30))
-    """The menu tag the platform was last told."""
+    """The id of the menu tag the platform was last told."""
 
 
 class Conversation(Base):

@@ -1,25 +1,42 @@
 """Media people sent: fetched before the platform forgets them (three days), sealed with their hash."""
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, ForeignKey, SmallInteger, String, bindparam, insert, select, update
+from sqlalchemy import (
+    Connection,
+    ForeignKey,
+    LargeBinary,
+    SmallInteger,
+    String,
+    bindparam,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
+from storage import sealing
+from storage.contacts import Contact
 from storage.database import Base, Id, Sealed, SealedBytes, alone, due_index
 from storage.inbox import Inbox
 from storage.reports import Entry
 
 
 class MediaState(StrEnum):
-    """`waiting`: to be fetched; `lost`: the platform has none; `refused`: no picture, voice or film, or too big."""
+    """`waiting`: to be fetched; `lost`: the platform has none; `refused`: larger than the county allows."""
 
     WAITING = "waiting"
     KEPT = "kept"
     LOST = "lost"
     REFUSED = "refused"
+
+
+_CONTENT = "media.content"
 
 
 class Media(Base):
@@ -37,12 +54,27 @@ class Media(Base):
     fetched_at: Mapped[datetime | None]
     next_at: Mapped[datetime | None]
     attempts: Mapped[int] = mapped_column(SmallInteger, default=0)
-    content: Mapped[bytes | None] = mapped_column(SealedBytes("media.content"))
+    content: Mapped[bytes | None] = mapped_column(SealedBytes(_CONTENT))
     content_type: Mapped[str | None] = mapped_column(String(60))
     sha256: Mapped[str | None] = mapped_column(String(64))
     size: Mapped[int | None]
     told_at: Mapped[datetime | None]
-    """When whoever sent it was asked to send it again."""
+    """When the words went out that ask whoever sent it to send it again; whether they arrived is not known."""
+
+
+class Original(NamedTuple):
+    """A file hashed and sealed: for megabytes that takes too long inside a transaction."""
+
+    sealed: bytes
+    content_type: str
+    sha256: str
+    size: int
+
+    @classmethod
+    def of(cls, content: bytes, content_type: str) -> "Original":
+        """Hash and seal what came."""
+        digest = hashlib.sha256(content).hexdigest()
+        return cls(sealing.ring().seal(_CONTENT, content), content_type[:60], digest, len(content))
 
 
 _M = Media.__table__
@@ -57,7 +89,7 @@ _DUE = (
 _LEASE = update(_M).where(_M.c.id == bindparam("b_id")).values(next_at=bindparam("until"), attempts=_M.c.attempts + 1)
 _SET = update(_M).where(_M.c.id == bindparam("b_id"), _M.c.state == MediaState.WAITING)
 _KEEP = _SET.values(
-    state=MediaState.KEPT, content=bindparam("content"), content_type=bindparam("content_type"),
+    state=MediaState.KEPT, content=bindparam("sealed", type_=LargeBinary()), content_type=bindparam("content_type"),
     sha256=bindparam("sha256"), size=bindparam("size"), fetched_at=bindparam("now"), next_at=None,
 )  # fmt: skip
 _LATER = _SET.values(next_at=bindparam("next_at"))
@@ -84,16 +116,9 @@ def claim(connection: Connection, now: datetime, until: datetime, limit: int) ->
     return rows
 
 
-def keep(connection: Connection, media_id: int, content: bytes, content_type: str, sha256: str, now: datetime) -> bool:
-    """Seal the original; False for a second fetch of the same one, which changes nothing."""
-    found = connection.execute(
-        _KEEP,
-        {
-            "b_id": media_id, "content": content, "content_type": content_type[:60], "sha256": sha256,
-            "size": len(content), "now": now,
-        },
-    )  # fmt: skip
-    return found.rowcount == 1
+def keep(connection: Connection, media_id: int, original: Original, now: datetime) -> bool:
+    """Keep the original; False for a second fetch of the same one, which changes nothing."""
+    return connection.execute(_KEEP, {"b_id": media_id, "now": now, **original._asdict()}).rowcount == 1
 
 
 def later(connection: Connection, when: Mapping[int, datetime]) -> None:
@@ -106,35 +131,62 @@ def give_up(connection: Connection, media_id: int, state: MediaState) -> bool:
     return connection.execute(_GIVE_UP, {"b_id": media_id, "new_state": state}).rowcount == 1
 
 
+_SENT = select(_M.c.report_id, _M.c.received_at).where(_M.c.id == bindparam("id"))
 _SENDER = (
-    select(Inbox.contact_id).join(Entry, Entry.inbox_id == Inbox.id).where(Entry.media_id == bindparam("id")).limit(1)
+    select(Inbox.contact_id)
+    .join(Entry, Entry.inbox_id == Inbox.id)
+    .join(Contact, Contact.id == Inbox.contact_id)
+    .where(Entry.media_id == bindparam("id"), Contact.openid_index.is_not(None), Contact.unreachable_since.is_(None))
+    .limit(1)
 )
 _TELL = update(_M).where(_M.c.id == bindparam("b_id")).values(told_at=bindparam("now"))
 _ALIKE = _M.alias("alike")
 _TOLD = (
-    select(_ALIKE.c.id)
+    select(_ALIKE.c.told_at)
     .join(_M, (_M.c.report_id == _ALIKE.c.report_id) & (_M.c.state == _ALIKE.c.state))
-    .where(_M.c.id == bindparam("id"), _ALIKE.c.told_at > bindparam("since"))
+    .join(Entry, Entry.media_id == _ALIKE.c.id)
+    .join(Inbox, Inbox.id == Entry.inbox_id)
+    .where(
+        _M.c.id == bindparam("id"), Inbox.contact_id == bindparam("contact_id"), _ALIKE.c.told_at > bindparam("since")
+    )
     .limit(1)
+)
+_MISSING = select(func.count()).where(
+    _M.c.report_id == bindparam("report_id"), _M.c.state.in_([MediaState.LOST, MediaState.REFUSED])
 )
 
 
+def sent(connection: Connection, media_id: int) -> Any:  # noqa: ANN401 - a row
+    """Of which report it is, and when it came: report_id, received_at."""
+    return connection.execute(_SENT, {"id": media_id}).one()
+
+
 def sender_of(connection: Connection, media_id: int) -> int | None:
-    """The contact it came from, who need not be the reporter: others add to a report by its receipt."""
+    """The contact it came from, who need not be the reporter (others add to a report by its receipt).
+
+    None when they left or are not reached any more.
+    """
     found: int | None = connection.execute(_SENDER, {"id": media_id}).scalar()
     return found
 
 
-def first_to_tell(connection: Connection, media_id: int, now: datetime, once_in: timedelta) -> bool:
-    """Note that its sender is told what became of it; False when the same was told of another one lately."""
+def first_to_tell(connection: Connection, media_id: int, contact_id: int, now: datetime, once_in: timedelta) -> bool:
+    """Note that its sender is told what became of it; False when they were told the same of another one lately."""
     alone(connection, "media told")  # two of one report may be given up by two processes at once
-    if connection.execute(_TOLD, {"id": media_id, "since": now - once_in}).first() is not None:
-        return False
-    connection.execute(_TELL, {"b_id": media_id, "now": now})
-    return True
+    values = {"id": media_id, "contact_id": contact_id, "since": now - once_in}
+    told: datetime | None = connection.execute(_TOLD, values).scalar()
+    connection.execute(_TELL, {"b_id": media_id, "now": told or now})
+    return told is None
+
+
+def first_missing(connection: Connection, report_id: int) -> bool:
+    """Whether exactly one original of a report will not come: whoever has the report is told of the first."""
+    alone(connection, "media told")  # as above
+    return connection.execute(_MISSING, {"report_id": report_id}).scalar() == 1
 
 
 _OF_REPORTS = select(_M.c.id, _M.c.kind, _M.c.state, _M.c.told_at)
+_REPORT = select(_M.c.report_id).where(_M.c.id == bindparam("id"), _M.c.state == MediaState.KEPT)
 _ONE = select(_M.c.id, _M.c.report_id, _M.c.kind, _M.c.content_type, _M.c.content).where(
     _M.c.id == bindparam("id"), _M.c.state == MediaState.KEPT
 )
@@ -144,6 +196,12 @@ def described(connection: Connection, media_ids: Iterable[int]) -> dict[int, Any
     """What is known of some originals without opening them: id → id, kind, state, told_at."""
     rows = connection.execute(_OF_REPORTS.where(_M.c.id.in_(list(media_ids))))
     return {row.id: row for row in rows}
+
+
+def report_of(connection: Connection, media_id: int) -> int | None:
+    """The report of a kept original, without opening it; None when it is not kept."""
+    found: int | None = connection.execute(_REPORT, {"id": media_id}).scalar()
+    return found
 
 
 def opened(connection: Connection, media_id: int) -> Any | None:  # noqa: ANN401 - a row

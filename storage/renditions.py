@@ -29,7 +29,7 @@ _NEW = insert(_R)
 _DUE = (
     select(_R.c.media_id, _R.c.attempts)
     .where(_R.c.next_at <= bindparam("now"))
-    .order_by(_R.c.next_at)
+    .order_by(_R.c.next_at.desc(), _R.c.media_id.desc())  # what came just now is looked at just now
     .limit(bindparam("limit"))
     .with_for_update(skip_locked=True)
 )
@@ -39,6 +39,7 @@ _KEEP = _ONE.values(
     content=bindparam("content"), content_type=bindparam("content_type"), made_at=bindparam("now"), next_at=None
 )
 _LATER = _ONE.values(next_at=bindparam("next_at"))
+_RELEASE = update(_R).where(_R.c.next_at > bindparam("now")).values(next_at=bindparam("now"))
 _MADE = select(_R.c.media_id, _R.c.content_type).where(_R.c.made_at.is_not(None))
 _OPENED = select(_R.c.content_type, _R.c.content).where(_R.c.media_id == bindparam("id"), _R.c.made_at.is_not(None))
 _PICTURES = select(_R.c.media_id, _R.c.content).where(_R.c.content_type.startswith("image/", autoescape=True))
@@ -77,6 +78,11 @@ def blurred(connection: Connection, media_ids: Iterable[int]) -> dict[int, bytes
     """The small blurred pictures of some originals: id → JPEG."""
     rows = connection.execute(_PICTURES.where(_R.c.media_id.in_(list(media_ids))))
     return {row.media_id: row.content for row in rows}
+
+
+def release(connection: Connection, now: datetime) -> None:
+    """The only process starts: what waits for a lease or a next try is tried now."""
+    connection.execute(_RELEASE, {"now": now})
 
 
 def opened(connection: Connection, media_id: int) -> Any | None:  # noqa: ANN401 - a row

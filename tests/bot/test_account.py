@@ -129,7 +129,7 @@ async def a_day_with_a_report(county: Town) -> None:
     for seconds in (40, 30 * 60, 3600, 5 * 3600):
         await county.advance(seconds)
         await county.bot.worker.run_all()
-        await Tagger(county.bot.database, county.bot.wechat).drain()
+        await Tagger(county.bot.database, county.bot.wechat, county.bot.clock).drain()
     notices = [item.text for item in county.platform.phone("o-villager").screen if item.side == "notice"]
     assert notices == [], "nobody ever reads the platform's fault notice"
 

@@ -151,12 +151,27 @@ async def test_a_platform_that_is_busy_half_way_is_to_be_asked_again(county: Tow
     fault = {"path": "/cgi-bin/callback/check", "kind": "errcode", "errcode": 45011, "times": 1}
     county.platform.world.faults.change({"api": [fault]}, county.platform.world.clock.now())
     lines = await look(county)
-    assert "没查完：平台没有答上来（错误码 45011）" in "".join(missing(lines))
+    assert "没查完：后台的服务器地址，平台没有答上来（错误码 45011）" in "".join(missing(lines))
     assert any(line.text.startswith("账号种类") for line in lines), "the rest is looked at all the same"
-    fault = {"path": "/cgi-bin/tags/get", "kind": "errcode", "errcode": -1, "times": 1}
-    county.platform.world.faults.change({"api": [fault]}, county.platform.world.clock.now())
-    assert "没查完" in "".join(missing(await look(county)))
     assert "没查完" not in "".join(missing(await look(county)))
+
+
+async def test_one_question_without_an_answer_hides_none_of_the_others(county: Town) -> None:
+    await push_menus(county.bot.wechat)
+    for path, what, others in (
+        ("menu/get", "菜单", {"账号种类", "工作方式", "模板 alarm"}),
+        ("tags/get", "标签", {"账号种类", "工作方式", "模板 alarm"}),
+        ("template/get_all_private_template", "模板", {"账号种类", "工作方式", "菜单"}),
+    ):
+        fault = {"path": f"/cgi-bin/{path}", "kind": "errcode", "errcode": 45009, "times": 1}
+        county.platform.world.faults.change({"api": [fault]}, county.platform.world.clock.now())
+        lines = await look(county)
+        assert missing(lines) == [f"没查完：{what}，平台没有答上来（错误码 45009）。请过几分钟再查一次。"]
+        assert {one for one in others if any(line.text.startswith(one) for line in lines)} == others
+        [kind] = [line for line in lines if line.text.startswith("账号种类")]
+        assert (kind.mark, "没查全" in kind.text) == (Mark.LOOK, True)
+        wrong = await look(county, kind="unverified-subscription")
+        assert "账号种类：设置里写的是未认证的订阅号" in "".join(missing(wrong))
 
 
 # What sort of account it is.
@@ -270,13 +285,27 @@ async def test_a_template_that_does_not_fit_says_which_field(county: Town) -> No
         (None, {"thing1": "what"}, "没有编号 T-notice"),
         ({"thing1": "what"}, {"thing1": "what", "time2": "when"}, "模板里没有这些栏：time2"),
         ({"thing1": "what", "phrase3": "what"}, {"thing1": "what"}, "这些栏没有填：phrase3，平台会退回（47003）"),
-        ({"thing1": "what", "const2": "what"}, {"thing1": "what", "const2": "what"}, '请写成 const2 = "=那个词"'),
     ):
         approve(county, others | ({"notice": approved} if approved else {}))
         lines = await look(county, fields=others | ({"notice": ours} if ours else {}))
         [said] = [line for line in missing(lines) if line.startswith("模板")]
         assert words in said
         assert "消息提醒" in said
+
+
+async def test_what_the_platform_does_not_tell_of_a_template_is_for_somebody_to_look_at(county: Town) -> None:
+    for fields, words in (
+        ({"thing1": "what"}, ""),
+        ({"thing1": "what", "const2": "=没这个词"}, "const2 只收模板里定好的词"),
+        ({"thing1": "what", "enum2": "=没这个词"}, "enum2 只收模板里定好的词"),
+        ({"short_thing1": "what"}, "short_thing1 最多几个字没有公布"),
+    ):
+        every = FIELDS | {"notice": fields}
+        county.platform.world.account.templates = {
+            f"T-{one}": TemplateSpec(f"T-{one}", one, tuple(keys)) for one, keys in every.items()
+        }
+        [line] = [line for line in await look(county, fields=every) if line.text.startswith("模板 notice")]
+        assert (line.mark, words in line.text) == (Mark.LOOK if words else Mark.OK, True)
 
 
 async def test_a_county_s_own_keys_and_an_old_template_are_as_good_as_any(county: Town) -> None:

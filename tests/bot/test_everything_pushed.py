@@ -107,16 +107,45 @@ async def test_what_asks_nothing_of_us_is_acknowledged_and_leaves_nothing(here: 
     written = log("info", "json")
     phone = here.phone("teacher")
     before = holds(here)
-    for name, fields in [*QUIET, *ACCOUNT, *UNKNOWN]:
+    for name, fields in [*QUIET, *UNKNOWN]:
         assert await event(here, phone, name, **fields) == [], name
         assert await event(here, phone, name, **fields) == [], name  # and once more
     assert set(answers(here)) == {(200, "success", "")}
-    assert len(answers(here)) == 2 * len([*QUIET, *ACCOUNT, *UNKNOWN])
+    assert len(answers(here)) == 2 * len([*QUIET, *UNKNOWN])
     assert holds(here) == before
-    lines = [line for line in written.getvalue().splitlines() if '"event": "account_event"' in line]
-    assert [name for line, (name, _) in zip(lines[::2], ACCOUNT, strict=True) if f'"kind": "{name}"' not in line] == []
     assert written.getvalue().count('"event": "event_unknown"') == 2 * len(UNKNOWN)
     assert "o-teacher" not in written.getvalue()
+
+
+async def test_what_becomes_of_the_account_s_verification_is_logged_and_a_task_only_while_it_is_gone(
+    here: Rig, log: Log
+) -> None:
+    written = log("info", "json")
+    phone = here.phone("teacher")
+    opened = []
+    for name, fields in ACCOUNT:
+        assert await event(here, phone, name, **fields) == [], name
+        opened.append(sum(task.kind == "account" and task.state in LIVE for task in here.rows(Task)))
+        await here.pass_(seconds=2)
+    assert dict(zip((name for name, _ in ACCOUNT), opened, strict=True)) == {
+        "annual_renew": 0, "verify_expired": 1, "qualification_verify_success": 0, "qualification_verify_fail": 1,
+        "naming_verify_success": 0, "naming_verify_fail": 1,
+    }  # fmt: skip
+    assert set(answers(here)) == {(200, "success", "")}
+    lines = [line for line in written.getvalue().splitlines() if '"event": "account_event"' in line]
+    assert [name for line, (name, _) in zip(lines, ACCOUNT, strict=True) if f'"kind": "{name}"' not in line] == []
+    assert "o-teacher" not in written.getvalue()
+
+
+async def test_what_stands_in_place_of_an_event_s_name_never_reaches_the_log(here: Rig, log: Log) -> None:
+    written = log("info", "json")
+    phone = here.phone("teacher")
+    for name in ("a" * 5000, "他打孩子", "a b", "a\nb"):
+        assert await event(here, phone, name) == []
+    lines = [line for line in written.getvalue().splitlines() if '"event": "event_unknown"' in line]
+    assert len(lines) == 4
+    assert [line for line in lines if '"kind": "other"' not in line] == []
+    assert "他打孩子" not in written.getvalue()
 
 
 async def test_a_flood_of_places_piles_up_nothing_and_disturbs_no_talk(here: Rig) -> None:

@@ -28,6 +28,11 @@ async def county(sqlite_databases: SqliteDatabases, tmp_path: Path) -> AsyncIter
         yield made
 
 
+def tagger_of(county: Town) -> Tagger:
+    """One of our own, beside the bot's."""
+    return Tagger(county.bot.database, county.bot.wechat, county.bot.clock)
+
+
 def labels_of(buttons: Any) -> list[str]:  # noqa: ANN401 - JSON
     """What a menu shows, top level first."""
     return [name for one in buttons for name in (one["name"], *labels_of(one.get("sub_button") or []))]
@@ -55,7 +60,7 @@ async def test_everybody_sees_the_menu_of_their_role_and_pushing_again_pushes_no
     wechat = county.bot.wechat
     own = [role for role in BY_TAG if ours(role) != ours(DEFAULT)]
     assert await push_menus(wechat) == [(DEFAULT, "added"), *((role, "added") for role in own)]
-    await Tagger(county.bot.database, wechat).drain()
+    await tagger_of(county).drain()
     for name, role in (
         ("villager", Role.CITIZEN), ("teacher", Role.MANDATED_REPORTER), ("officer", Role.VILLAGE_CHILD_OFFICER),
         ("duty", Role.TOWNSHIP_CHILD_SUPERVISOR), ("county", Role.COUNTY_SUPERVISOR),
@@ -191,7 +196,7 @@ def _person(turn: Turn, name: str) -> Person:
 
 
 async def test_a_role_given_changed_and_taken_moves_the_person_s_menu(county: Town) -> None:
-    tagger = Tagger(county.bot.database, county.bot.wechat)
+    tagger = tagger_of(county)
     await push_menus(county.bot.wechat)
     assert await tagger.drain() == 4
     assert await tag_of(county, "teacher") == [Role.MANDATED_REPORTER]
@@ -221,7 +226,7 @@ async def test_a_role_given_changed_and_taken_moves_the_person_s_menu(county: To
 
 
 async def test_who_unfollowed_and_comes_back_with_a_code_sees_the_menu_again(county: Town) -> None:
-    tagger, phone = Tagger(county.bot.database, county.bot.wechat), county.platform.phone("o-officer")
+    tagger, phone = tagger_of(county), county.platform.phone("o-officer")
     await push_menus(county.bot.wechat)
     await tagger.drain()
     person_id = await county.does(lambda turn: _person(turn, "officer").id)
@@ -237,7 +242,7 @@ async def test_who_unfollowed_and_comes_back_with_a_code_sees_the_menu_again(cou
 
 
 async def test_one_whom_the_platform_does_not_know_as_a_follower_keeps_nobody_else_waiting(county: Town) -> None:
-    tagger = Tagger(county.bot.database, county.bot.wechat)
+    tagger = tagger_of(county)
     county.platform.phone("o-duty").user.following = False  # the event did not get through
     assert await tagger.drain() == 3
     assert await tag_of(county, "teacher") == [Role.MANDATED_REPORTER]
@@ -250,20 +255,105 @@ async def test_one_whom_the_platform_does_not_know_as_a_follower_keeps_nobody_el
     assert await tag_of(county, "duty") == [Role.COUNTY_SUPERVISOR]
 
 
-async def test_a_busy_platform_is_asked_again_at_the_next_tick(county: Town) -> None:
-    tagger = Tagger(county.bot.database, county.bot.wechat)
-    fault = {"path": "/cgi-bin/tags/members/batchtagging", "kind": "errcode", "errcode": -1, "times": 1}
-    county.platform.world.faults.change({"api": [fault]}, county.platform.world.clock.now())
+async def test_whom_the_platform_did_not_know_is_asked_about_again_after_an_hour(county: Town) -> None:
+    tagger = tagger_of(county)
+    county.platform.phone("o-duty").user.following = False  # the platform was behind
+    assert await tagger.drain() == 3
+    county.platform.phone("o-duty").user.following = True
     assert await tagger.drain() == 0
+    await county.advance(3600)
+    assert await tagger.drain() == 1
+    assert await tag_of(county, "duty") == [Role.TOWNSHIP_CHILD_SUPERVISOR]
+
+
+@pytest.mark.parametrize("code", [50001, 50002, 45059, 43019, 99999])
+async def test_whatever_the_platform_has_against_one_person_is_no_reason_to_leave_out_the_others(
+    county: Town, code: int
+) -> None:
+    tagger = tagger_of(county)
+    refuse(county, code)
+    assert await tagger.drain() == 3
+    asked = len(county.platform.world.log.after(0))
+    assert await tagger.drain() == 0
+    assert len(county.platform.world.log.after(0)) == asked, "nobody is asked about again in vain"
+    await county.advance(3600)
+    assert await tagger.drain() == 1
+
+
+@pytest.mark.parametrize("code", [-1, 45009, 48001])
+async def test_a_platform_that_refuses_everybody_is_asked_again_later_each_time(county: Town, code: int) -> None:
+    tagger = tagger_of(county)
+    refuse(county, code, times=2)
+    assert await tagger.drain() == 0
+    calls_made = len(county.platform.world.log.after(0))
+    assert await tagger.drain() == 0
+    assert len(county.platform.world.log.after(0)) == calls_made
+    await county.advance(10)
+    assert await tagger.drain() == 0, "asked, and refused once more"
+    await county.advance(10)
+    assert await tagger.drain() == 0
+    await county.advance(10)
     assert await tagger.drain() == 4
+    assert await tagger.drain() == 0
 
 
-async def test_tags_are_told_on_both_databases(databases: Databases, tmp_path: Path) -> None:
+def refuse(county: Town, code: int, times: int = 1) -> None:
+    """Let the next calls that put a tag on somebody be refused."""
+    fault = {"path": "/cgi-bin/tags/members/batchtagging", "kind": "errcode", "errcode": code, "times": times}
+    county.platform.world.faults.change({"api": [fault]}, county.platform.world.clock.now())
+
+
+async def test_tags_are_told_on_both_databases_and_again_when_one_was_deleted_in_the_console(
+    databases: Databases, tmp_path: Path
+) -> None:
     async with town(databases.fresh(), tmp_path) as county:
-        await Tagger(county.bot.database, county.bot.wechat).drain()
+        tagger, wechat = tagger_of(county), county.bot.wechat
+        await push_menus(wechat)
+        assert await tagger.drain() == 4
         assert await tag_of(county, "duty") == [Role.TOWNSHIP_CHILD_SUPERVISOR]
+        first = (await wechat.tags())[Role.TOWNSHIP_CHILD_SUPERVISOR]
         told = await county.does(lambda turn: {one.tag for one in turn.session.query(Contact)})
-        assert Role.TOWNSHIP_CHILD_SUPERVISOR in told
+        assert str(first) in told
+        await wechat.client.tag.delete(first)
+        await push_menus(wechat)
+        assert (await wechat.tags())[Role.TOWNSHIP_CHILD_SUPERVISOR] != first
+        assert await tag_of(county, "duty") == []
+        await county.advance(3600)
+        assert await tagger.drain() == 1
+        assert await tag_of(county, "duty") == [Role.TOWNSHIP_CHILD_SUPERVISOR]
+        assert seen(county, county.platform.phone("o-duty")) == ours(Role.TOWNSHIP_CHILD_SUPERVISOR)
+        # One that is missing altogether is made again.
+        await wechat.client.tag.delete((await wechat.tags())[Role.COUNTY_SUPERVISOR])
+        await county.advance(3600)
+        assert await tagger.drain() == 1
+        assert await tag_of(county, "county") == [Role.COUNTY_SUPERVISOR]
+
+
+async def test_a_note_by_name_of_an_earlier_version_is_put_right_once(county: Town) -> None:
+    tagger = tagger_of(county)
+    await tagger.drain()
+
+    def as_before(turn: Turn) -> None:
+        for one in turn.session.query(Contact).filter(Contact.tag.is_not(None)):
+            one.tag = {str(number): name for name, number in tags.items()}[one.tag or ""]
+        posts.end_roles(turn.connection, _person(turn, "teacher").id, turn.now)
+
+    tags = await county.bot.wechat.tags()
+    await county.does(as_before)
+    assert await tagger.drain() == 4
+    assert await tagger.drain() == 0
+    assert await tag_of(county, "teacher") == []
+    assert await tag_of(county, "duty") == [Role.TOWNSHIP_CHILD_SUPERVISOR]
+
+
+async def test_whose_phone_is_unbound_wears_no_tag_any_more(county: Town) -> None:
+    tagger = tagger_of(county)
+    await push_menus(county.bot.wechat)
+    await tagger.drain()
+    await county.does(lambda turn: binding.unbind(turn, _person(turn, "duty")))
+    assert await tagger.drain() == 1
+    assert await tag_of(county, "duty") == []
+    assert seen(county, county.platform.phone("o-duty")) == ours(Role.CITIZEN)
 
 
 async def test_an_account_without_tags_gets_one_menu_for_all_and_one_without_menus_none(
@@ -272,5 +362,5 @@ async def test_an_account_without_tags_gets_one_menu_for_all_and_one_without_men
     async with town(sqlite_databases.fresh(), tmp_path, kind="unverified-service") as county:
         assert await push_menus(county.bot.wechat) == [(DEFAULT, "added")]
         assert await push_menus(county.bot.wechat) == []
-        assert await Tagger(county.bot.database, county.bot.wechat).drain() == 0
+        assert await tagger_of(county).drain() == 0
         assert seen(county, county.platform.phone("o-duty")) == ours(Role.CITIZEN)

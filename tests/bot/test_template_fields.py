@@ -72,6 +72,14 @@ def test_each_field_gets_a_value_of_ours_or_the_county_s_own_words() -> None:
         ("digest", {"number1": "=多"}, "fields.number1: the platform does not take these words"),
         ("digest", {"thing1": "="}, "fields.thing1: the platform does not take these words"),
         ("digest", {"thing1": "= 前面有空格"}, "fields.thing1: the platform does not take these words"),
+        ("task", {"const3": "what"}, "fields.const3 should be words of your own after ="),
+        ("task", {"enum3": "count"}, "fields.enum3 should be words of your own after ="),
+        ("task", {"phrase2": "what"}, "fields.phrase2 should be words of your own after ="),
+        ("alarm", {"number1": "place"}, "fields.number1 should be one of number, or words of your own after ="),
+        ("digest", {"character_string1": "when"}, "fields.character_string1 should be one of number, count, or words"),
+        ("digest", {"time1": "what"}, "fields.time1 should be one of when, or words of your own after ="),
+        ("notice", {"number1": "what"}, "fields.number1 should be words of your own after ="),
+        ("notice", {"first": "what", "remark": "when"}, "fields has only what the platform no longer shows"),
     ],
 )
 def test_what_is_wrong_with_a_template_is_one_sentence_at_the_start(
@@ -97,6 +105,17 @@ def test_sound_templates_of_any_county_have_no_problem() -> None:
     for purpose in PURPOSES:
         fields = {f"thing{number}": name for number, name in enumerate(VALUES[purpose], 1)}
         assert problem(purpose, {**fields, "const9": "=已派单", "keyword8": "what", "first": "what"}) is None
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "keyword"])
+@pytest.mark.parametrize("purpose", PURPOSES)
+def test_a_value_that_a_field_may_have_is_seen_in_it(purpose: str, kind: str) -> None:
+    said = {"what": "请看", "number": "R17", "place": "青山镇", "count": "2", "when": "2026-11-23 08:00"}
+    key = f"{kind}1"
+    for name in VALUES[purpose]:
+        if problem(purpose, {key: name}) is None:
+            shown = said[name].removeprefix("R") if kind == "number" else said[name]
+            assert filled({key: name}, said, NOW) == {key: shown}
 
 
 def test_every_value_has_a_word_and_a_sample_and_stands_in_the_document() -> None:

@@ -3,6 +3,8 @@
 import re
 from datetime import timedelta
 
+import pytest
+
 from bot.fetcher import give_up
 from handlers.workdays import CHINA
 from messages import render
@@ -55,16 +57,19 @@ def test_the_same_is_said_once_a_day_and_again_the_next(town: Town) -> None:
     assert len(asked(town, REFUSED)) == 2
 
 
-def test_what_is_lost_at_night_is_asked_for_by_day_and_what_is_refused_is_said_at_once(town: Town) -> None:
+@pytest.mark.parametrize(("state", "words"), [(MediaState.LOST, LOST), (MediaState.REFUSED, REFUSED)])
+def test_what_was_just_sent_is_answered_at_any_hour_and_later_by_day(town: Town, state: MediaState, words: str) -> None:
     town.world.pass_(hours=14)  # 23:00
-    first, second = send(town), send(town)
-    fails(town, first, MediaState.LOST)
-    fails(town, second, MediaState.REFUSED)
-    assert town.phone("李婶").last == REFUSED
-    [prompt] = asked(town, LOST)
-    assert prompt.next_at is not None
-    assert prompt.next_at.astimezone(CHINA).hour == 8
-    assert prompt.next_at - town.world.now < timedelta(hours=10)
+    fails(town, send(town), state)
+    assert town.phone("李婶").last == words
+    town.world.pass_(hours=23)  # 22:00
+    later = send(town)
+    town.world.pass_(hours=2)
+    fails(town, later, state)
+    waiting = asked(town, words)[-1]
+    assert waiting.next_at is not None
+    assert waiting.next_at.astimezone(CHINA).hour == 8
+    assert waiting.next_at - town.world.now < timedelta(hours=10)
 
 
 def test_the_words_name_nothing(town: Town) -> None:
@@ -72,6 +77,7 @@ def test_the_words_name_nothing(town: Town) -> None:
     [row] = asked(town, LOST)
     assert row.content == {
         "text": LOST,
+        "besides": True,
         "card": {"purpose": "notice", "values": {"what": render("reports/card_nudge")}, "path": None},
     }
     assert not any(word in LOST + REFUSED for word in ("孩子", "娃", "报告", "伤", "警"))
@@ -79,6 +85,6 @@ def test_the_words_name_nothing(town: Town) -> None:
 
 def test_what_was_kept_meanwhile_is_not_given_up(town: Town) -> None:
     number = send(town)
-    town.turn(lambda turn: media.keep(turn.connection, number, b"x", "image/png", "0" * 64, turn.now))
+    town.turn(lambda turn: media.keep(turn.connection, number, media.Original.of(b"x", "image/png"), turn.now))
     fails(town, number, MediaState.LOST)
     assert asked(town, LOST) == []

@@ -363,7 +363,7 @@ def send_picture(county: County, kind: str = "image", content_type: str = "image
 
     def fetch(turn: Turn) -> int:
         [row] = media.claim(turn.connection, turn.now, turn.now + timedelta(minutes=1), 10)
-        media.keep(turn.connection, row.id, b"0123456789", content_type, "00", turn.now)
+        media.keep(turn.connection, row.id, media.Original.of(b"0123456789", content_type), turn.now)
         return int(row.id)
 
     number: int = county.world.turn(fetch)
@@ -442,8 +442,8 @@ def test_what_could_not_be_fetched_says_why_and_whether_it_was_asked_for_again(c
     county.world.turn(lambda turn: give_up(turn.connection, 1, MediaState.LOST, turn.now, turn.policy))
     county.world.turn(lambda turn: media.give_up(turn.connection, 2, MediaState.REFUSED))
     shown = county.get("韦敏").text
-    assert "没取到，微信里已经没有了。已请发的人再发一次。" in shown
-    assert "打不开：不是照片、语音或视频，或者太大。</p>" in shown
+    assert "没取到，微信里已经没有了。已发消息请对方再发一次，不一定看得到。" in shown
+    assert "太大，收不下。</p>" in shown
     assert "我接了" in shown
 
 

@@ -1,5 +1,6 @@
 """Inbox, outbox, originals and the talk with a contact."""
 
+import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -217,11 +218,11 @@ def test_an_original_is_leased_to_one_fetcher_and_kept_once(engine: Engine, ids:
         assert media.claim(connection, NOW + 59 * SECOND, NOW + 120 * SECOND, 5) == []
         [again] = media.claim(connection, NOW + 60 * SECOND, NOW + 120 * SECOND, 5)
         assert again.attempts == 1
-        media.keep(connection, number, b"first", "image/jpeg", "a" * 64, NOW)
-        media.keep(connection, number, b"second", "image/png", "b" * 64, NOW)
+        media.keep(connection, number, media.Original.of(b"first", "image/jpeg"), NOW)
+        media.keep(connection, number, media.Original.of(b"second", "image/png"), NOW)
         assert media.claim(connection, NOW + timedelta(days=1), NOW + timedelta(days=2), 5) == []
         kept = connection.execute(select(Media.content, Media.sha256, Media.size)).one()
-        assert tuple(kept) == (b"first", "a" * 64, 5)
+        assert tuple(kept) == (b"first", hashlib.sha256(b"first").hexdigest(), 5)
 
 
 def test_an_original_that_the_platform_no_longer_has_is_lost_for_good(engine: Engine) -> None:

@@ -52,7 +52,7 @@ def test_what_was_kept_before_renditions_gets_one(database_url: str) -> None:
             connection.execute(insert(columns.tables["media"]).values(row))
     migrate.upgrade(database_url)
     with engine.begin() as connection:
-        assert [row.media_id for row in renditions.claim(connection, NOW, NOW, 10)] == [1, 2]
+        assert [row.media_id for row in renditions.claim(connection, NOW, NOW, 10)] == [2, 1], "the newest first"
     engine.dispose()
 
 

@@ -37,7 +37,7 @@ def filled(engine: Engine, ids: Ids) -> Engine:
         session.commit()
         for number in range(6):
             one = media.expect(connection, None, "image", f"id{number}", NOW)
-            media.keep(connection, one, b"photo" * 100, "image/jpeg", "0" * 64, NOW)
+            media.keep(connection, one, media.Original.of(b"photo" * 100, "image/jpeg"), NOW)
             renditions.expect(connection, one, NOW)
             renditions.keep(connection, one, b"blur", "image/jpeg", NOW)
         audit.add(connection, at=NOW, act="look", subject="child", note="说明")

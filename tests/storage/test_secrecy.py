@@ -43,7 +43,7 @@ def fill(engine: Engine, ids: Ids) -> None:
             answers={"what": ANSWER}, policy_version=1,
         )  # fmt: skip
         photo = media.expect(connection, report, "image", MEDIA_ID, NOW)
-        media.keep(connection, photo, PHOTO.encode(), "image/jpeg", "0" * 64, NOW)
+        media.keep(connection, photo, media.Original.of(PHOTO.encode(), "image/jpeg"), NOW)
         reports.append(connection, report, NOW, "text", text=WORDS, media_id=photo)
         reporters.add(connection, report, talk.contact_id, "citizen", None, NOW)
         session.add(Person(name=NAME, phone=PHONE, phone_index=phone_index(PHONE), joined_at=NOW))

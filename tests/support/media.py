@@ -8,13 +8,14 @@ from typing import Literal
 import av
 from PIL import Image
 
-Encoding = Literal["amr", "mp3", "ogg", "wav", "m4a"]
+Encoding = Literal["amr", "mp3", "ogg", "wav", "m4a", "aac"]
 _CODECS: dict[Encoding, tuple[str, str, int]] = {
     "amr": ("amr", "libopencore_amrnb", 8000),
     "mp3": ("mp3", "libmp3lame", 16000),
     "ogg": ("ogg", "libopus", 16000),
     "wav": ("wav", "pcm_s16le", 16000),
     "m4a": ("ipod", "aac", 16000),
+    "aac": ("adts", "aac", 16000),
 }
 _SAMPLES = 160
 
