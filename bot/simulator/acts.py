@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from bot.simulator import jsons
 from bot.simulator.push import Push
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from bot.simulator.jsons import Json
-    from bot.simulator.state import Media, Phone, Qr
+    from bot.simulator.state import Media, Phone, Qr, ScreenItem
     from bot.simulator.world import World
 
 MESSAGE_WINDOW = (5, 48 * 3600)
@@ -27,6 +29,9 @@ NOT_OURS = frozenset({"TEMPLATESENDJOBFINISH", "subscribe_msg_sent_event"})
 NOT_ANSWERED = NOT_OURS | {
     "unsubscribe", "VIEW", "view_miniprogram", "LOCATION", "subscribe_msg_popup_event", "subscribe_msg_change_event",
 }  # fmt: skip
+
+
+MENU_LINK = re.compile(r"""weixin://bizmsgmenu\?[^"'\s>]*?msgmenuid=([^&"'\s>]*)""")
 
 
 class NotPossibleError(ValueError):
@@ -46,8 +51,12 @@ def _head(world: World, phone: Phone) -> dict[str, object]:
     }
 
 
-def _open_short(world: World, phone: Phone) -> None:
-    phone.short = Window(SHORT_WINDOW[0], world.clock.now() + SHORT_WINDOW[1])
+def _opened(world: World, before: Window | None, allowance: tuple[int, int]) -> Window:
+    """The allowance that an act opens."""
+    number, seconds = allowance
+    now = world.clock.now()
+    left = before.remaining if world.settings.assumed.allowances_add_up and before and before.expires > now else 0
+    return Window(left + number, now + seconds)
 
 
 def message(
@@ -56,12 +65,11 @@ def message(
     """Push an ordinary message and open the window it opens; raises NotPossibleError for a non-follower."""
     if not phone.following:
         raise NotPossibleError(STRINGS["not_following"])
-    now = world.clock.now()
-    phone.last_act = now
+    phone.last_act = world.clock.now()
     if as_menu_click:
-        _open_short(world, phone)
+        phone.short = _opened(world, phone.short, SHORT_WINDOW)
     else:
-        phone.long = Window(MESSAGE_WINDOW[0], now + MESSAGE_WINDOW[1])
+        phone.long = _opened(world, phone.long, MESSAGE_WINDOW)
     parts = {**_head(world, phone), "MsgType": kind, **fields, "MsgId": world.next_msgid()}
     return world.pusher.send(Push(phone.openid, kind, parts))
 
@@ -71,7 +79,7 @@ def event(world: World, phone: Phone, name: str, fields: dict[str, object]) -> a
     if name not in NOT_OURS:
         phone.last_act = world.clock.now()
     if name in OPENS_SHORT:
-        _open_short(world, phone)
+        phone.short = _opened(world, phone.short, SHORT_WINDOW)
     parts = {**_head(world, phone), "MsgType": "event", "Event": name, **fields}
     return world.pusher.send(Push(phone.openid, name, parts, shows=name not in NOT_ANSWERED))
 
@@ -83,15 +91,25 @@ def say(world: World, phone: Phone, text: str) -> asyncio.Task[None]:
     return task
 
 
-def tap(world: World, phone: Phone, item_id: str, content: str) -> asyncio.Task[None]:
+def tap(world: World, phone: Phone, item_id: str, content: str) -> asyncio.Task[None] | None:
     """A tap on a customer-service menu item or a bizmsgmenu link: a text, but it opens only the short window.
 
-    A test account is not told which item it was.
+    A test account is not told which item it was. An expired item only says so.
     """
+    life = world.settings.assumed.menu_life
+    offered = max((item.at for item in phone.screen if item_id in _offers(item)), default=world.clock.now())
+    if life is not None and world.clock.now() - offered >= life:
+        world.show(phone, "notice", "text", STRINGS["menu_expired"])
+        return None
     told = {} if world.account.kind is Kind.TEST else {"bizmsgmenuid": item_id}
     task = message(world, phone, "text", {"Content": content, **told}, as_menu_click=True)
     world.show(phone, "me", "text", content)
     return task
+
+
+def _offers(item: ScreenItem) -> list[str]:
+    """The ids that can be tapped in what somebody sees."""
+    return [str(row["id"]) for row in item.items] + [unquote(found) for found in MENU_LINK.findall(item.text)]
 
 
 def picture(world: World, phone: Phone, data: bytes, content_type: str) -> asyncio.Task[None]:

@@ -149,7 +149,8 @@ def _serve(endpoint: Endpoint) -> Callable[[web.Request], Awaitable[web.StreamRe
     async def handle(request: web.Request) -> web.StreamResponse:
         world, begun = request.app[WORLD], time.monotonic()
         body = await request.read()
-        call = Call(request, request.query, body, request.remote or "127.0.0.1")
+        escapes_stand = world.settings.assumed.escapes_stand
+        call = Call(request, request.query, body, request.remote or "127.0.0.1", escapes_stand)
         errcode, fault = 0, world.faults.take_api(endpoint.path)
         try:
             result = await _with_fault(world, endpoint, call, fault)

@@ -13,7 +13,10 @@ MB = 1024 * 1024
 
 @dataclass(frozen=True)
 class Assumed:
-    """One switch for each thing that no source of ours proves; left alone, it is the stricter reading."""
+    """One switch for each thing that no source of ours proves and that can be played both ways.
+
+    Left alone, it is the stricter reading; for the two allowances it is the one that our notes on the platform chose.
+    """
 
     fresh_signatures: bool = True
     """Each delivery of a message is signed and sealed anew."""
@@ -25,6 +28,16 @@ class Assumed:
     """Whether calls with a valid token are checked against the white list too."""
     client_msg_id_life: float = 600.0
     """Seconds in which a client_msg_id repeated for the same person sends nothing."""
+    menu_life: float | None = None
+    """Seconds in which an item of a menu message (or a bizmsgmenu link) can be tapped; None: for ever."""
+    allowances_apart: bool = True
+    """Whether the five in 48 h and the three in one minute are spent apart; else a message counts against both."""
+    short_allowance_first: bool = True
+    """Which of the two is spent first while they are apart."""
+    allowances_add_up: bool = False
+    """Whether a new act adds to what is left of its allowance; else it sets it to the full number."""
+    escapes_stand: bool = True
+    r"""Whether a \uXXXX escape in a request body stays these six characters, and is refused in a menu."""
     largest_image: int = 2 * MB
     """Bytes of an uploaded picture: the manual says 10 MB in one place and 2 MB in another."""
     thumb_answer: str = "media_id"
@@ -55,20 +68,32 @@ def _retries(settings: SimulatorSettings) -> list[str]:
     ]
 
 
+def _allowances(assumed: Assumed) -> list[str]:
+    first = "one-minute" if assumed.short_allowance_first else "48 h"
+    spent = f"The {first} allowance is spent first" if assumed.allowances_apart else "A message counts against both"
+    again = "adds to what is left of" if assumed.allowances_add_up else "sets"
+    full = "" if assumed.allowances_add_up else " to the full number"
+    life = "never expires" if assumed.menu_life is None else f"expires after {assumed.menu_life:g} s"
+    return [
+        "A message opens 5 customer-service messages for 48 h; a click, follow or scan opens 3 for one minute.",
+        f"{spent}; a new act {again} its allowance{full}.",
+        f"Tapping a customer-service menu item or a bizmsgmenu link counts as a click; such an item {life}.",
+    ]
+
+
 def assumptions(settings: SimulatorSettings) -> list[str]:
     """One English sentence each."""
     assumed = settings.assumed
     everywhere = "Every call is" if assumed.ip_checked_everywhere else "Only fetching a token is"
+    escapes = "shown as it stands, and a menu with one is refused with 40033" if assumed.escapes_stand else "read"
     add_up = "add up" if assumed.notices_add_up else "do not add up"
     return [
         *_retries(settings),
         "A refused or broken connection counts as no answer.",
         "Pushes and replies are XML; the JSON format of the console is not played.",
-        "A message opens 5 customer-service messages for 48 h; a click, follow or scan opens 3 more for one minute.",
-        "The one-minute allowance is spent first; a new act sets its allowance to the full number.",
-        "Tapping a customer-service menu item or a bizmsgmenu link counts as a click; such an item never expires.",
+        *_allowances(assumed),
         "Characters are counted as Unicode code points, the text limit of 2048 in bytes of UTF-8.",
-        "A \\u escape in a request body is shown as it stands; a menu with one is refused with 40033.",
+        f"A \\u escape in a request body is {escapes}.",
         "A passive reply and a message sent at the same moment are shown as they come.",
         f"Daily counters start again at midnight {assumed.midnight_hours_east:g} h east of Greenwich.",
         f"Within {assumed.client_msg_id_life:g} s a client_msg_id repeated for the same user sends nothing more.",

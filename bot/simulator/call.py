@@ -20,16 +20,17 @@ class Call:
     query: Mapping[str, str]
     body: bytes
     ip: str
+    escapes_stand: bool
 
     def asked(self) -> Json:
         """The query as an object."""
         return dict(self.query)
 
     def json(self) -> Json:
-        r"""The body as an object, \u escapes left as they stand; raises ApiError 44002 or 47001."""
+        r"""The body as an object, \u escapes read or left as they stand; raises ApiError 44002 or 47001."""
         if not self.body:
             raise ApiError(44002)
         try:
-            return jsons.load(self.body, literal_escapes=True)
+            return jsons.load(self.body, literal_escapes=self.escapes_stand)
         except ShapeError as error:
             raise ApiError(47001) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import asdict
 
 import aiohttp
@@ -39,14 +40,20 @@ async def state(request: web.Request) -> web.Response:
 
 
 async def clock(request: web.Request) -> web.Response:
-    """POST /sim/clock {advance_seconds} or {to}, force? ."""
+    """POST /sim/clock {advance_seconds} or {to}, force? .
+
+    What the move brought to an end is told to the bot before the answer: it is about to do what falls due by then.
+    """
     world, data = request.app[WORLD], await body_of(request)
     force = data.get("force") is True
+    before = world.pusher.under_way()
     if "to" in data:
         world.clock.move_to(jsons.number(data, "to"), force=force)
     else:
         world.clock.advance(jsons.number(data, "advance_seconds"), force=force)
     world.changes.bump()
+    if caused := world.pusher.under_way() - before:
+        await asyncio.wait(caused, timeout=world.settings.patience)
     return answer({"clock": iso(world.clock.now()), "epoch": world.clock.now()})
 
 

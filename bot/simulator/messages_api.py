@@ -43,13 +43,15 @@ def read_content(world: World, kind: str, data: Json) -> dict[str, object]:
 
 
 def spend(world: World, phone: Phone) -> None:
-    """Use one message of an open window, the short one first; raises 45015 or 45047."""
+    """Use one message of an open window, or of both where they are not apart; raises 45015 or 45047."""
     check_window(world, phone)
-    for window in (phone.short, phone.long):
-        if window and window.expires > world.clock.now() and window.remaining:
-            window.remaining -= 1
-            return
-    raise ApiError(45047)
+    now, assumed = world.clock.now(), world.settings.assumed
+    windows = (phone.short, phone.long) if assumed.short_allowance_first else (phone.long, phone.short)
+    usable = [one for one in windows if one and one.expires > now and one.remaining]
+    if not usable:
+        raise ApiError(45047)
+    for window in usable[:1] if assumed.allowances_apart else usable:
+        window.remaining -= 1
 
 
 def check_window(world: World, phone: Phone) -> None:

@@ -43,6 +43,10 @@ class Delivery(Protocol):
         """Run something beside that may take long and that nobody waits for."""
         ...
 
+    def under_way(self) -> set[asyncio.Task[None]]:
+        """What was sent or spawned and has not ended."""
+        ...
+
     async def quiet(self) -> None:
         """Wait until nothing is under way."""
         ...

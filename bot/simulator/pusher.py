@@ -66,10 +66,10 @@ class Pusher:
 
     async def close(self) -> None:
         """Give up what is under way."""
-        under_way = [*self._tasks, *self._watches]
-        for task in under_way:
+        every = [*self._tasks, *self._watches]
+        for task in every:
             task.cancel()
-        await asyncio.gather(*under_way, return_exceptions=True)
+        await asyncio.gather(*every, return_exceptions=True)
         await self._session.close()
 
     def send(self, push: Push) -> asyncio.Task[None]:
@@ -88,6 +88,10 @@ class Pusher:
         task = asyncio.create_task(work)
         self._watches.add(task)
         task.add_done_callback(self._watches.discard)
+
+    def under_way(self) -> set[asyncio.Task[None]]:
+        """What was sent or spawned and has not ended."""
+        return set(self._tasks)
 
     async def quiet(self) -> None:
         """Wait until nothing is under way."""

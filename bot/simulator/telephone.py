@@ -50,6 +50,11 @@ def ring(world: World, phone: Phone | None, job: str, text: str, keys: str) -> N
 async def _report(world: World, job: str, event: str) -> None:
     """What became of an SMS or call, a moment later; there is nobody to say anything to."""
     await asyncio.sleep(world.settings.finish_delay)
+    await _tell_only(world, job, event)
+
+
+async def _tell_only(world: World, job: str, event: str) -> None:
+    """Tell the bot at once; what it says reaches nobody."""
     await _tell(world, {"id": job, "event": event})
 
 
@@ -83,7 +88,7 @@ def _end_calls(world: World) -> None:
             world.show(phone, "notice", "call", STRINGS["call_ended"], source="call")
         else:
             world.show(phone, "notice", "call", STRINGS["call_missed"], source="call")
-            world.pusher.spawn(_report(world, call.id, "failed"))
+            world.pusher.spawn(_tell_only(world, call.id, "failed"))
 
 
 def _gateway(world: World, phone: Phone) -> None:

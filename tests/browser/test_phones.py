@@ -3,6 +3,7 @@
 Leaves its screenshots where test_story.py does.
 """
 
+import asyncio
 import re
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -44,24 +45,26 @@ async def test_everything_on_the_page_is_used_once(desk: Page, demo: Demo, pictu
     await faults_hurt_nobody(desk, helper)
     await desk.get_by_test_id("lock-all").click()
     await an_alarm_rings_and_is_taken(desk, pictures)
+    await a_menu_button_a_voice_and_leaving(helper, auditor)
     await a_picture_a_place_and_time(desk, pictures / "locked.png")
     await what_went_over_the_wire(desk)
 
 
 async def two_are_bound(demo: Demo, helper: Handset, auditor: Handset) -> None:
     """One phone shows the other's code to its camera; the second code is pasted."""
-    await helper.opens(await invite(demo, "秦明", "13900000012", "auditor"))
+    shown, pasted = await asyncio.gather(
+        invite(demo, "秦明", "13900000012", "auditor"), invite(demo, "刘新", "13900000011", "agency_liaison")
+    )
+    await helper.opens(shown)
     await auditor.chooses("sheet-scan")
     await expect(auditor.part("scan-choice")).to_contain_text("民政小刘的屏幕")
     await auditor.part("scan-choice").click()
     await auditor.reads("绑定好了，您是审计员")
-    await expect(auditor.part("role")).to_have_text("审计", timeout=PATIENCE)
     await helper.part("frame-close").click()
     await helper.chooses("sheet-scan")
-    await helper.part("scan-input").fill(await invite(demo, "刘新", "13900000011", "agency_liaison"))
+    await helper.part("scan-input").fill(pasted)
     await helper.part("scan-submit").click()
     await helper.reads("绑定好了，您是部门联络员")
-    await expect(helper.part("menu-button").filter(has_text="我的任务")).to_be_attached(timeout=PATIENCE)
 
 
 async def faults_hurt_nobody(desk: Page, helper: Handset) -> None:
@@ -104,6 +107,29 @@ async def an_alarm_rings_and_is_taken(desk: Page, pictures: Path) -> None:
     await expect(case.get_by_text(re.compile(r"G\d{4}-\d{4}")).first).to_be_visible(timeout=PATIENCE)
     await duty.part("frame-back").click()
     await expect(duty.part("frame-layer")).to_have_count(0)
+
+
+async def a_menu_button_a_voice_and_leaving(helper: Handset, auditor: Handset) -> None:
+    """By now the account has given both new people their role's tag, and with it its menu."""
+    await helper.part("lockscreen").click()
+    await helper.part("menu-toggle").click()
+    await helper.part("menu-button").filter(has_text="我的任务").click(timeout=PATIENCE)
+    await expect(helper.part("bubble").last).to_have_text("您现在没有待办。")
+    await helper.part("keyboard-toggle").click()
+    await helper.part("more").click()
+    await helper.part("voice-sample").click()
+    await expect(helper.part("voice")).to_be_visible()
+    await helper.reads("您的话已记下，一定有人看")
+
+    await auditor.part("lockscreen").click()
+    await expect(auditor.part("role")).to_have_text("审计", timeout=PATIENCE)
+    before = await auditor.part("bubble").count()
+    await auditor.chooses("unfollow")
+    await expect(auditor.element).to_have_attribute("data-following", "false")
+    await expect(auditor.part("role")).to_be_hidden()
+    await auditor.part("follow").click()
+    await expect(auditor.part("bubble")).to_have_count(before + 1)
+    await expect(auditor.part("bubble").last).to_contain_text("想报告，直接说发生了什么")
 
 
 async def a_picture_a_place_and_time(desk: Page, picture: Path) -> None:
@@ -164,7 +190,8 @@ async def test_the_story_plays_itself_with_captions_and_can_be_stopped(desk: Pag
     await expect(Handset(desk, "老师").part("bubble")).to_have_count(0)
 
     await desk.get_by_test_id("story-play").click()
-    await desk.get_by_test_id("play-speed").click()
+    for _ in range(2):
+        await desk.get_by_test_id("play-speed").click()
     await expect(desk.get_by_test_id("caption")).to_contain_text("值班员听了", timeout=PATIENCE)
     await desk.screenshot(path=str(pictures / "story.png"))
     await expect(desk.get_by_test_id("caption")).to_contain_text("故事到这里", timeout=4 * PATIENCE)

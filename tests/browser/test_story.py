@@ -65,8 +65,9 @@ async def test_the_whole_story_is_played_on_the_phones(desk: Page, demo: Demo, p
     await officer.reads(re.compile("记好|已记|记下"))
     await desk.screenshot(path=str(pictures / "phones.png"))
 
-    await desk.get_by_test_id("advance-86400").click()
+    await desk.get_by_test_id("advance-morning").click()
     await county.reads("日报")
+    await expect(desk.get_by_test_id("advance-morning")).to_be_enabled(timeout=PATIENCE)
     await county.says("日报")
     await county.reads("失管率")
     await desk.screenshot(path=str(pictures / "digest.png"))

@@ -40,6 +40,26 @@ async def test_everything_a_person_can_send_shows_on_the_phone_and_reaches_the_b
         assert len(one.bot.seen) == 1
 
 
+OTHERWISE: dict[str, object] = {
+    "fresh_signatures": False,
+    "midnight_hours_east": 0.0,
+    "ip_refusal": 61004,
+    "ip_checked_everywhere": True,
+    "client_msg_id_life": 60.0,
+    "menu_life": 3600.0,
+    "allowances_apart": False,
+    "short_allowance_first": False,
+    "allowances_add_up": True,
+    "escapes_stand": False,
+    "largest_image": 10 * 1024 * 1024,
+    "thumb_answer": "thumb_media_id",
+    "qr_life": 60,
+    "notices_add_up": True,
+    "missing_qr_status": 400,
+}
+"""Every switch the other way."""
+
+
 async def test_a_sticker_arrives_as_the_platforms_placeholder_and_a_file_without_media_id() -> None:
     async with table(silent) as one:
         phone = one.platform.add_phone()
@@ -241,8 +261,7 @@ async def test_a_file_that_is_something_else_is_named(tmp_path: Path) -> None:
 
 
 def test_the_assumptions_name_the_settings() -> None:
-    assumed = Assumed(False, 0.0, 61004, True, 60.0, 10 * 1024 * 1024, "thumb_media_id", 60, True, 400)
-    assert len(dataclasses.fields(Assumed)) == 10
+    assumed = Assumed(**OTHERWISE)  # type: ignore[arg-type]  # names are checked by the dataclass itself
     plain, changed = (
         "\n".join(assumptions(SimulatorSettings("wx0", "s", "t", AES_KEY, **more)))  # type: ignore[arg-type]  # names are checked by the dataclass itself
         for more in ({}, {"retries": 4, "retry_pause": 2.0, "mark_fail_threshold": 0, "assumed": assumed})
@@ -255,15 +274,27 @@ def test_the_assumptions_name_the_settings() -> None:
         ("answers 40164", "answers 61004"),
         ("Only fetching a token is", "Every call is"),
         ("Within 600 s", "Within 60 s"),
+        ("such an item never expires", "such an item expires after 3600 s"),
+        ("The one-minute allowance is spent first", "A message counts against both"),
+        ("sets its allowance to the full number", "adds to what is left of its allowance"),
+        ("escape in a request body is shown as it stands", "escape in a request body is read"),
         ("up to 2 MB may", "up to 10 MB may"),
         ("names its id media_id", "names its id thumb_media_id"),
         ("no life has 30 s", "no life has 60 s"),
-        ("do not add up", "notice add up"),
+        ("notice do not add up", "notice add up"),
         ("HTTP 404", "HTTP 400"),
     ):
         assert before in plain
         assert before not in changed
         assert after in changed
+
+
+def test_every_switch_changes_what_is_printed() -> None:
+    assert OTHERWISE.keys() == {field.name for field in dataclasses.fields(Assumed)}
+    settings = SimulatorSettings("wx0", "s", "t", AES_KEY)
+    for name, value in OTHERWISE.items():
+        changed = dataclasses.replace(settings, assumed=dataclasses.replace(settings.assumed, **{name: value}))  # type: ignore[arg-type]  # the names are all known
+        assert len({*assumptions(changed)} - {*assumptions(settings)}) == 1, name
 
 
 async def test_a_restart_forgets_nothing(tmp_path: Path) -> None:

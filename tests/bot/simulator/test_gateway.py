@@ -123,6 +123,26 @@ async def test_a_call_that_nobody_takes_in_a_minute_of_the_moved_clock_is_missed
         assert one.bot.told == [{"id": "tongban-1", "event": "failed"}]
 
 
+async def test_whoever_moves_the_clock_hears_that_it_moved_after_the_bot_was_told_of_the_missed_call() -> None:
+    async with table(silent, gateway_secret=GATEWAY, finish_delay=3600) as one:
+        one.platform.add_phone(number=NUMBER)
+        await post(one, "call")
+        await one.control("clock", {"advance_seconds": 59})
+        assert one.bot.told == []
+        one.bot.deaf_for = 1
+        await one.control("clock", {"to": one.platform.world.clock.now() + 2})
+        assert one.bot.told == [{"id": "tongban-1", "event": "failed"}] * 2
+
+
+async def test_a_bot_that_takes_no_events_does_not_hold_up_the_clock() -> None:
+    async with table(silent, gateway_secret=GATEWAY, retry_pause=3600, patience=0.1) as one:
+        one.platform.add_phone(number=NUMBER)
+        await post(one, "call")
+        one.bot.deaf_for = -1
+        assert "epoch" in await one.control("clock", {"advance_seconds": 61})
+        assert len(one.bot.told) == 1
+
+
 async def test_a_call_ends_by_itself_when_the_time_comes() -> None:
     async with table(silent, gateway_secret=GATEWAY) as one:
         phone = one.platform.add_phone(number=NUMBER)

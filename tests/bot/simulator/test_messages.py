@@ -2,6 +2,7 @@
 
 import pytest
 
+from bot.simulator.assumptions import Assumed
 from tests.bot.simulator.tiny_bot import Table, silent, table, texts
 
 JPG = b"\xff\xd8\xff\xe0" + b"picture" * 20
@@ -62,6 +63,37 @@ async def test_the_short_window_is_spent_before_the_long_one() -> None:
         assert [await send(one, phone.openid) for _ in range(9)] == [0] * 8 + [45047]
 
 
+@pytest.mark.parametrize(
+    ("assumed", "sent"),
+    [
+        (Assumed(), 8),
+        (Assumed(allowances_apart=False), 5),
+        (Assumed(allowances_add_up=True), 13),
+    ],
+)
+async def test_how_the_two_allowances_are_counted_can_be_switched(assumed: Assumed, sent: int) -> None:
+    async with table(silent, assumed=assumed) as one:
+        phone = one.platform.add_phone()
+        for _ in range(2):
+            await phone.say("在吗")
+        await phone.tap("1", "好")
+        answers = [await send(one, phone.openid) for _ in range(14)]
+        assert answers == [0] * sent + [45047] * (14 - sent)
+
+
+async def test_which_allowance_is_spent_first_can_be_switched() -> None:
+    left = {}
+    for short_first in (True, False):
+        async with table(silent, assumed=Assumed(short_allowance_first=short_first)) as one:
+            phone = one.platform.add_phone()
+            await phone.say("在吗")
+            await phone.tap("1", "好")
+            assert [await send(one, phone.openid) for _ in range(4)] == [0] * 4
+            one.platform.world.clock.advance(61)
+            left[short_first] = [await send(one, phone.openid) for _ in range(5)].count(0)
+    assert left == {True: 4, False: 1}
+
+
 async def test_leaving_closes_every_window() -> None:
     async with table(silent) as one:
         phone = one.platform.add_phone()
@@ -98,6 +130,12 @@ async def test_escapes_are_shown_as_they_stand() -> None:
         raw = b'{"touser":"%s","msgtype":"text","text":{"content":"\\u4f60\\n"}}' % phone.openid.encode()
         await one.api("message/custom/send", raw)
         assert texts(phone.screen) == ["\\u4f60\n"]
+    async with table(silent, assumed=Assumed(escapes_stand=False)) as one:
+        await one.platform.add_phone(openid=phone.openid).say("在吗")
+        await one.api("message/custom/send", raw)
+        assert texts(one.platform.phone(phone.openid).screen) == ["你\n"]
+        menu = b'{"button":[{"type":"click","name":"\\u6211","key":"a"}]}'
+        assert (await one.api("menu/create", menu))["errcode"] == 0
 
 
 async def test_a_menu_message_shows_its_items_and_a_tap_arrives_with_its_id() -> None:
@@ -114,6 +152,25 @@ async def test_a_menu_message_shows_its_items_and_a_tap_arrives_with_its_id() ->
         await one.control("account", {"kind": "test"})
         answer = await one.api("message/custom/send", {"touser": phone.openid, "msgtype": "msgmenu", "msgmenu": menu})
         assert answer["errcode"] == 40200
+
+
+async def test_an_item_of_a_menu_message_can_be_made_to_expire() -> None:
+    async with table(assumed=Assumed(menu_life=3600)) as one:
+        phone = one.platform.add_phone()
+        link = '<a href="weixin://bizmsgmenu?msgmenucontent=%E5%A5%BD&msgmenuid=go%20on">好</a>'
+        menu = {"head_content": "孩子怎么样？", "list": [{"id": "101", "content": "一切正常"}], "tail_content": ""}
+        both = (("msgmenu", menu), ("text", {"content": f"接着说吗？{link}"}))
+        await phone.say("在吗")
+        for kind, part in both:
+            await one.api("message/custom/send", {"touser": phone.openid, "msgtype": kind, kind: part})
+        one.platform.world.clock.advance(3500)
+        assert texts(await phone.tap("101", "一切正常")) == texts(await phone.tap("go on", "好")) == ["收到"]
+        one.platform.world.clock.advance(100)
+        pushed = len(one.bot.seen)
+        assert texts(await phone.tap("101", "一切正常")) == texts(await phone.tap("go on", "好")) == ["菜单已失效"]
+        assert len(one.bot.seen) == pushed
+        await one.api("message/custom/send", {"touser": phone.openid, "msgtype": "msgmenu", "msgmenu": menu})
+        assert texts(await phone.tap("101", "一切正常")) == ["收到"]
 
 
 async def test_a_picture_that_was_uploaded_is_shown_until_it_expires() -> None:

@@ -3,7 +3,7 @@
 import { attempt, h, icon } from "./dom.js";
 
 const KEYS = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "*", "0", "#"];
-const ENDED_FOR_MS = 2500;
+const ENDED_FOR_MS = 1500;
 
 export class Call {
   constructor(phone) {
@@ -51,7 +51,9 @@ export class Call {
     this.phone.shell.classList.add("ringing");
   }
 
+  /** Once for each call: the platform's state and the answer to the tap both say that it was taken. */
   talk(call) {
+    if (this.talking && call.id === this.id) return;
     if (call.id !== this.id) this.ring(call);
     this.talking = true;
     this.phone.shell.classList.remove("ringing");

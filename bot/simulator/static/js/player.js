@@ -11,17 +11,18 @@ const LOOK_EVERY_MS = 150;
 const LETTER_MS = 28;
 const READING_MS = 1800;
 const READING_LETTER_MS = 75;
+const SPEEDS = [1, 4, 16];
 
 class Stopped extends Error {}
 
 export class Player {
   constructor(story, wall, clock) {
-    Object.assign(this, { story, wall, clock, speed: 1 });
+    Object.assign(this, { story, wall, clock, speed: SPEEDS[0] });
     this.opener = h("button", { type: "button", class: "bar-button play", testid: "story-play", title: "Play the story", onclick: () => (this.running ? this.stop() : this.play()) });
     this.caption = h("p", { class: "caption-words", testid: "caption" });
     this.english = h("p", { class: "gloss", testid: "caption-en", lang: "en" });
     this.place = h("span", { class: "caption-place", testid: "caption-place" });
-    const faster = h("button", { type: "button", class: "step", testid: "play-speed", title: "Speed", onclick: () => { this.speed = this.speed === 1 ? 4 : 1; faster.textContent = `${this.speed}×`; } }, "1×");
+    const faster = h("button", { type: "button", class: "step", testid: "play-speed", title: "Speed", onclick: () => { this.speed = SPEEDS[(SPEEDS.indexOf(this.speed) + 1) % SPEEDS.length]; faster.textContent = `${this.speed}×`; } }, "1×");
     this.strip = h(
       "section",
       { class: "captions", testid: "captions", "aria-label": "故事字幕", role: "status", hidden: true },
