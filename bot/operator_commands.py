@@ -45,6 +45,8 @@ def _check_wechat(context: click.Context) -> None:
             lines.extend(await check_account(settings, http))
 
     run_until_stopped(look())
+    if not lines:
+        raise click.ClickException("Stopped before everything was looked at: nothing is known of the account.")
     for line in lines:
         click.echo(str(line))
     if any(line.mark is Mark.MISSING for line in lines):

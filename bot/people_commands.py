@@ -7,13 +7,15 @@ import click
 
 from bot.account import Right, may
 from bot.cli import in_turn, run_until_stopped, settings_of
-from bot.wechat import WeChat
+from bot.wechat import OutcomeUnknown, WeChat, WeChatRefused
 from handlers import binding, leaving, roster
 from handlers.turn import Refused, Turn
 from storage.people import Role
 
 _LONGEST_QR = timedelta(days=30)
 """The platform's limit for a scene QR code."""
+_BUSY = -1
+"""The next one may well be made; after anything else no more are asked for."""
 
 
 @click.group()
@@ -59,15 +61,29 @@ def invite(context: click.Context, who: str | None, *, everybody: bool, qr: bool
         qr = False
     seconds = int(min(timedelta(days=settings.policy.invite_days), _LONGEST_QR).total_seconds())
 
+    left = list(invited)
+
     async def show() -> None:
         async with aiohttp.ClientSession() as http:
-            wechat = WeChat(settings.wechat, http)
-            for one in invited:
-                ticket = await wechat.create_qr(f"{binding.SCENE}{one.code}", seconds) if qr else ""
-                picture = wechat.qr_picture_url(ticket) if ticket else ""
-                click.echo("\t".join(filter(None, (one.place, one.name, one.code, picture))))
+            wechat, wanted = WeChat(settings.wechat, http), qr
+            while left:
+                ticket = ""
+                try:
+                    ticket = await wechat.create_qr(f"{binding.SCENE}{left[0].code}", seconds) if wanted else ""
+                except (OutcomeUnknown, WeChatRefused) as error:
+                    click.echo(f"{error}: the code binds without its QR code, too.", err=True)
+                    wanted = isinstance(error, WeChatRefused) and error.code == _BUSY
+                _show(left.pop(0), wechat.qr_picture_url(ticket) if ticket else "")
 
-    run_until_stopped(show())
+    try:
+        run_until_stopped(show())
+    finally:
+        for one in left:  # stopped: the earlier codes have lapsed, and these stand nowhere else
+            _show(one, "")
+
+
+def _show(one: roster.Invited, picture: str) -> None:
+    click.echo("\t".join(filter(None, (one.place, one.name, one.code, picture))))
 
 
 @people.command("list")

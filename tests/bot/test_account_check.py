@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import re
+import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -10,6 +12,7 @@ from email.utils import format_datetime
 from pathlib import Path
 from typing import Any, get_args
 
+import pytest
 import pytest_asyncio
 from aiohttp import web
 from aiohttp.test_utils import TestServer
@@ -19,7 +22,10 @@ from bot.menus import push_menus
 from bot.settings import Kind, Settings
 from bot.simulator import TemplateSpec
 from bot.simulator import settings as platform_settings
+from handlers import binding
+from handlers.turn import Turn
 from messages import label, menu
+from storage.people import Person
 from tests.support.databases import SqliteDatabases
 from tests.support.pages import AES_KEY, APP_ID, SECRET, TOKEN, Town, town
 from tests.support.waiting import free_port
@@ -329,17 +335,21 @@ async def test_a_county_s_own_keys_and_an_old_template_are_as_good_as_any(county
 # The command.
 
 
-def run(county: Town, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    """A command of ours as an operator starts it, while the bot of this process goes on serving."""
+def environment(county: Town, **environ: str) -> dict[str, str]:
+    """The settings of the running bot, as environment variables."""
     known = {
         "WECHAT__APP_ID": APP_ID, "WECHAT__APP_SECRET": SECRET, "WECHAT__TOKEN": TOKEN,
         "WECHAT__ENCODING_AES_KEY": AES_KEY, "WECHAT__API_ORIGIN": county.platform.origin,
         "WEB__PORT": str(county.bot.port), "DATABASE__URL": county.bot.settings.database.url,
         "KEYS__FILE": str(county.bot.settings.keys.file), **environ,
     }  # fmt: skip
+    return {f"TONGBAN__{name}": value for name, value in known.items()}
+
+
+def run(county: Town, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    """A command of ours as an operator starts it, while the bot of this process goes on serving."""
     return subprocess.run(
-        [sys.executable, "-m", "bot", *words],
-        env=os.environ | {f"TONGBAN__{name}": value for name, value in known.items()},
+        [sys.executable, "-m", "bot", *words], env=os.environ | environment(county, **environ),
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
 
@@ -368,3 +378,84 @@ async def test_the_commands_tell_by_their_exit_code_whether_somebody_has_to_act(
     assert refused.returncode == 1
     assert "40243" in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+CODE = re.compile(r"^\S+\t(\w+)\t([0-9A-Z]{8})(\t\S+showqrcode\S+)?$")
+
+
+def invited(printed: str) -> dict[str, bool]:
+    """Who got a code, and whether a QR code beside it; every line is one person's."""
+    found = [CODE.fullmatch(line) for line in printed.splitlines()]
+    assert None not in found, printed
+    return {one[1]: one[3] is not None for one in found if one}
+
+
+async def unbound(county: Town) -> None:
+    """Everybody's phone is lost, so that everybody is invited."""
+
+    def act(turn: Turn) -> None:
+        for one in turn.session.query(Person):
+            binding.unbind(turn, one)
+
+    await county.does(act)
+
+
+@pytest.mark.parametrize(
+    ("fault", "with_qr"),
+    [
+        ({"kind": "errcode", "errcode": 45009, "times": -1}, 0),
+        ({"kind": "errcode", "errcode": -1, "times": 1}, 3),
+        ({"kind": "drop_after", "times": 1}, 0),
+    ],
+)
+async def test_a_qr_code_that_is_not_made_costs_nobody_the_code(
+    county: Town, fault: dict[str, Any], with_qr: int
+) -> None:
+    await unbound(county)
+    county.platform.world.faults.change(
+        {"api": [{"path": "/cgi-bin/qrcode/create", **fault}]}, county.platform.world.clock.now()
+    )
+    printed = await asyncio.to_thread(run, county, "people", "invite", "--all", "--qr")
+    assert (printed.returncode, "Traceback" in printed.stderr) == (0, False), printed.stderr
+    assert invited(printed.stdout).keys() == {"duty", "county", "officer", "teacher"}
+    assert sum(invited(printed.stdout).values()) == with_qr
+    assert "the code binds without its QR code" in printed.stderr
+    code = printed.stdout.splitlines()[0].split("\t")[2]
+    county.platform.add_phone("another", "o-another")
+    assert "绑定好了" in (await county.platform.phone("o-another").say(f"绑定 {code}"))[-1].text
+
+
+async def interrupted(county: Town, *words: str) -> tuple[int, str, str]:
+    """A command that is stopped with Ctrl-C while a platform that never answers is being asked."""
+    asked = asyncio.Event()
+
+    async def never(_request: web.Request) -> web.Response:
+        asked.set()
+        await asyncio.Event().wait()
+        return web.Response()
+
+    app = web.Application()
+    app.add_routes([web.route("*", "/{path:.*}", never)])
+    async with TestServer(app) as platform:
+        environ = environment(county) | {"TONGBAN__WECHAT__API_ORIGIN": str(platform.make_url("")).rstrip("/")}
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "bot", *words, env=os.environ | environ,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        await asked.wait()
+        process.send_signal(signal.SIGINT)
+        out, err = await process.communicate()
+    return process.returncode or 0, out.decode(), err.decode()
+
+
+async def test_a_check_that_is_stopped_says_that_nothing_is_known(county: Town) -> None:
+    code, out, err = await interrupted(county, "check", "--wechat")
+    assert (code, out, "Traceback" in err) == (1, "", False)
+    assert "Stopped before everything was looked at" in err
+
+
+async def test_invitations_that_are_stopped_half_way_are_printed_all_the_same(county: Town) -> None:
+    await unbound(county)
+    _, out, err = await interrupted(county, "people", "invite", "--all", "--qr")
+    assert invited(out) == {"duty": False, "county": False, "officer": False, "teacher": False}
+    assert "Traceback" not in err

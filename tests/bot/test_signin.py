@@ -9,11 +9,13 @@ from urllib.parse import parse_qs, urlsplit
 import aiohttp
 import pytest
 import pytest_asyncio
-from aiohttp.test_utils import make_mocked_request
+from aiohttp import web
+from aiohttp.test_utils import TestServer, make_mocked_request
 from sqlalchemy import select
 
 from bot.pages import HEADERS
 from bot.signin import SignIn
+from bot.wechat import WeChat
 from handlers import binding, leaving
 from handlers.page import Route
 from handlers.pages import PAGES
@@ -452,3 +454,21 @@ async def test_a_code_and_its_state_are_worth_nothing_in_another_browser(county:
     assert "session" not in thief.cookies
     assert exchanges(county) == 0, "the code was not even spent"
     assert (await victim.ask("GET", callback.location)).location == "/m/tasks"
+
+
+@pytest.mark.parametrize(
+    ("mark", "is_snapshot"),
+    [(None, False), (0, False), ("0", False), (1, True), ("1", True), (True, True), ("y", True)],
+)
+async def test_whatever_calls_itself_a_preview_is_taken_for_one(
+    county: Town, mark: object, *, is_snapshot: bool
+) -> None:
+    async def answer(_request: web.Request) -> web.Response:
+        return web.json_response({"openid": "o-duty"} | ({} if mark is None else {"is_snapshotuser": mark}))
+
+    app = web.Application()
+    app.add_routes([web.get("/sns/oauth2/access_token", answer)])
+    async with TestServer(app) as server:
+        settings = county.bot.settings.wechat.model_copy(update={"api_origin": str(server.make_url("")).rstrip("/")})
+        visitor = await WeChat(settings, county.http).oauth_openid("code")
+    assert (visitor.openid, visitor.is_snapshot) == ("o-duty", is_snapshot)
