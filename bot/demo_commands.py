@@ -106,7 +106,8 @@ async def _play(settings: Settings, config: Path, folder: Path, port: int, phone
 def _hand_out(platform: Simulator, phones: demo_county.DemoPhones) -> None:
     """Give the named people their phones, unless they have them from an earlier run."""
     for phone in phones:
-        platform.add_phone(phone.label, phone.openid, number=phone.person.phone if phone.person else None)
+        if not platform.knows(phone.openid):
+            platform.add_phone(phone.label, phone.openid, number=phone.person.phone if phone.person else None)
 
 
 async def _ready(url: str, bot: asyncio.subprocess.Process) -> None:

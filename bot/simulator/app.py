@@ -159,6 +159,10 @@ class Simulator:
         """
         return PhoneHandle(self.world, self.world.add_phone(openid, name, number or "", following=following))
 
+    def knows(self, openid: str) -> bool:
+        """Whether there is a user with this openid, maybe from an earlier run."""
+        return openid in self.world.state.phones
+
     def phone(self, openid: str) -> PhoneHandle:
         """The handle of a user that exists; raises KeyError."""
         return PhoneHandle(self.world, self.world.state.phones[openid])
