@@ -87,10 +87,10 @@ def files_in(folder: Path | None) -> dict[str, File]:
 def _usable(folder: Path, name: str) -> Iterator[File]:
     """The file of that name; one that cannot be sent is left out, and the operator told."""
     kind, endings = WANTED[name]
-    path = next((one for ending in endings if (one := folder / f"{name}{ending}").exists()), None)
-    if path is None:
-        return
     try:
+        path = next((one for ending in endings if (one := folder / f"{name}{ending}").exists()), None)
+        if path is None:
+            return
         content = path.read_bytes()
     except OSError as error:
         log.warning("recording_not_usable", recording=name, reason=type(error).__name__)

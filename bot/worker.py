@@ -101,9 +101,11 @@ class Worker:
         self._scheduler.start()
         self.wake()
 
-    def every(self, seconds: float, work: Callable[[], Awaitable[object]]) -> None:
-        """Run something else now and then."""
+    def every(self, seconds: float, work: Callable[[], Awaitable[object]], *, at_once: bool = False) -> None:
+        """Run something else now and then; `at_once`: also when the worker starts."""
         self._scheduler.add_job(work, "interval", seconds=seconds)
+        if at_once:
+            self._scheduler.add_job(work)
 
     def wake(self) -> None:
         """A turn left something to do."""

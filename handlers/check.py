@@ -14,6 +14,11 @@ from storage.people import Role
 
 GRACE = timedelta(minutes=1)
 """A report may be this old before something has to be asked of somebody."""
+MISSING = {
+    "lost": ("lost_media", "the platform no longer has it"),
+    "refused": ("refused_media", "it is larger than the county allows"),
+}
+"""State of an original that will not come → kind of finding, and why."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +58,12 @@ def _reports(turn: Turn) -> Iterator[Finding]:
         yield _of("report", report, "unwatched_report", "nobody took it and nobody is asked to")
     for report in check.reports_without_case(turn.connection):
         yield _of("report", report, "no_case", "it was taken but has no open case")
-    for original in check.lost_media(turn.connection, turn.now):
-        yield _of("media", original.id, "lost_media", f"the platform no longer has it (report {original.report_id})")
+    for original in check.missing_media(turn.connection, turn.now):
+        kind, why = MISSING[original.state]
+        yield _of("media", original.id, kind, f"{why} (report {original.report_id})")
+    for original in check.media_without_rendition(turn.connection, turn.now):
+        what = f"only its file can be had, no preview or player (report {original.report_id})"
+        yield _of("media", original.id, "no_rendition", what)
 
 
 def _children(turn: Turn) -> Iterator[Finding]:

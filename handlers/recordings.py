@@ -18,7 +18,12 @@ _SAYS = {
     "reports/in_danger": "danger", "reports/received": "receipt", "reports/call_back": "call_back",
     "reports/added": "thanks",
 }  # fmt: skip
-_REPORTING, _MENU_KEY = "reports/", "report"
+_ASKS = (
+    "begin", "heard", "heard_again", "from_visit", "danger", "what", "child", "where", "suspect", "police",
+)  # fmt: skip
+"""Texts of a report after which somebody is to go on speaking."""
+_SAYS |= {f"reports/{name}": "go_on" for name in _ASKS}
+_MENU_KEY = "report"
 GOOD_FOR = timedelta(hours=71)
 """After its upload; the platform keeps it for three days, and the message may have to wait a little."""
 
@@ -33,8 +38,8 @@ def follow(turn: Turn) -> None:
 
 
 def chosen(texts: Collection[str]) -> str | None:
-    """The recording that goes with these texts; everything else in a report asks to go on."""
-    said = {_SAYS.get(text, "go_on") for text in texts if text.startswith(_REPORTING)}
+    """The recording that goes with these texts; None when there is none that says the same."""
+    said = {_SAYS.get(text) for text in texts}
     return next((name for name in VOICES if name in said), None)
 
 

@@ -13,6 +13,7 @@ from storage.inbox import Inbox, InboxState
 from storage.media import Media, MediaState
 from storage.outbox import Outbox, OutboxState
 from storage.people import Person
+from storage.renditions import Rendition
 from storage.reporters import Reporter
 from storage.reports import Report, ReportStage
 from storage.tasks import LIVE, SERVICE, Task, TaskState
@@ -143,13 +144,27 @@ def unseen_messages(connection: Connection, now: datetime) -> list[Any]:
     return list(connection.execute(query.order_by(Outbox.id)))
 
 
-def lost_media(connection: Connection, now: datetime) -> list[Any]:
-    """Originals the platform no longer has, of reports still going on or of the last days: id, report_id."""
-    going_on = exists().where(Report.id == Media.report_id, Report.stage.in_([*_NOT_TAKEN, ReportStage.ACCEPTED]))
-    query = select(Media.id, Media.report_id).where(
-        Media.state == MediaState.LOST, or_(going_on, Media.received_at > now - SEEN_FOR)
+def missing_media(connection: Connection, now: datetime) -> list[Any]:
+    """Originals that will not come, of reports still going on or of the last days: id, report_id, state."""
+    query = select(Media.id, Media.report_id, Media.state).where(
+        Media.state.in_([MediaState.LOST, MediaState.REFUSED]), _matters(now)
     )
     return list(connection.execute(query.order_by(Media.id)))
+
+
+def media_without_rendition(connection: Connection, now: datetime) -> list[Any]:
+    """Originals, of the same reports, of which nothing could be made that every browser shows: id, report_id."""
+    query = (
+        select(Media.id, Media.report_id)
+        .join(Rendition, Rendition.media_id == Media.id)
+        .where(Rendition.made_at.is_(None), Rendition.next_at.is_(None), _matters(now))
+    )
+    return list(connection.execute(query.order_by(Media.id)))
+
+
+def _matters(now: datetime) -> Any:  # noqa: ANN401 - a condition
+    going_on = exists().where(Report.id == Media.report_id, Report.stage.in_([*_NOT_TAKEN, ReportStage.ACCEPTED]))
+    return or_(going_on, Media.received_at > now - SEEN_FOR)
 
 
 def _reachable_ids(*, telephone: bool) -> Any:  # noqa: ANN401 - a select that callers narrow

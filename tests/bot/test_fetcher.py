@@ -22,7 +22,7 @@ from handlers import check
 from handlers.policy import Policy
 from handlers.workdays import CHINA
 from messages import render
-from storage import media
+from storage import contacts, media
 from storage.contacts import Contact
 from storage.media import Media, MediaState
 from storage.outbox import Outbox
@@ -394,6 +394,22 @@ async def test_staff_whose_photo_is_lost_stay_reachable_for_their_own_work(datab
         assert [row.unreachable_since for row in bot.rows(Contact)] == [None] * len(bot.rows(Contact))
         assert "unreachable" not in live_tasks(bot)
         assert "unseen_message" not in [one.kind for one in await bot.turn(check.findings)]
+
+
+async def test_staff_whom_a_nudge_about_their_own_report_does_not_reach_stay_reachable_for_their_work(
+    databases: Databases,
+) -> None:
+    fields = {name: keys for name, keys in FIELDS.items() if name != "notice"}
+    async with rig(prepared(databases), fields=fields, telephone=True) as bot:
+        phone = bot.phone("duty")
+        await phone.say("我们班上有个男生背上都是皮带印，他说是他爸打的")
+        await bot.handed()
+        contact = await bot.contact(phone)
+        await bot.turn(lambda turn: contacts.shut_windows(turn.connection, contact))
+        await bot.travel({"advance_seconds": 3600})
+        nudges = [row for row in bot.rows(Outbox) if "nudge" in row.content]
+        assert [(row.state, row.channel) for row in nudges] == [("cancelled", None)]
+        assert [row.unreachable_since for row in bot.rows(Contact) if row.id == contact] == [None]
 
 
 async def test_whoever_left_the_account_is_not_asked_and_the_page_does_not_say_so(databases: Databases) -> None:

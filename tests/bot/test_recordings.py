@@ -98,6 +98,15 @@ async def test_what_the_platform_does_not_take_is_not_remembered_and_tried_at_th
     assert known(bot) == {"danger": "voice", PICTURE: "image"}
 
 
+async def test_a_folder_that_may_not_be_looked_into_costs_the_recordings_only(bot: Rig, folder: Path) -> None:
+    """The system refuses to look: here because the name is too long, elsewhere because of rights."""
+    recordings = Recordings(bot.database, bot.wechat, bot.clock, folder / ("x" * 300))
+    with capture_logs() as logs:
+        assert await recordings.drain() == 1
+    assert {one["reason"] for one in logs if one["event"] == "recording_not_usable"} == {"OSError"}
+    assert known(bot) == {PICTURE: "image"}
+
+
 async def test_the_county_may_have_its_own_picture(bot: Rig, folder: Path) -> None:
     own = picture()
     (folder / "voice_key.jpg").write_bytes(own)

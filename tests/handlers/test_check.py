@@ -8,7 +8,7 @@ from sqlalchemy import event, select
 
 from handlers import alarms, check, digest, pairs
 from handlers.turn import Turn
-from storage import contacts, media, reporters, reports, sealing, tables, tasks
+from storage import contacts, media, renditions, reporters, reports, sealing, tables, tasks
 from storage.areas import AreaLevel
 from storage.cases import Case
 from storage.children import Child, Pairing, Side
@@ -333,6 +333,28 @@ def test_a_picture_that_was_lost_is_found_while_its_report_goes_on(county: Count
     assert county.found() == [("media", "lost_media")]
     county.world.now += timedelta(days=8)
     assert ("media", "lost_media") not in county.found()
+
+
+def test_a_picture_that_is_too_large_and_one_without_a_rendition_are_found_likewise(county: County) -> None:
+    report = county.report()
+
+    def send(turn: Turn) -> int:
+        number = media.expect(turn.connection, report, "image", "media-1", turn.now)
+        media.keep(turn.connection, number, media.Original.of(b"x", "image/png"), turn.now)
+        renditions.expect(turn.connection, number, turn.now)
+        return number
+
+    number: int = county.world.turn(send)
+    assert county.found() == [], "it is still to be made"
+    county.turn(lambda turn: renditions.later(turn.connection, number, None))
+    assert county.found() == [("media", "no_rendition")]
+    county.turn(lambda turn: renditions.keep(turn.connection, number, b"y", "image/jpeg", turn.now))
+    assert county.found() == []
+    county.change(Media, state=MediaState.REFUSED)
+    assert county.found() == [("media", "refused_media")]
+    county.change(Report, stage=ReportStage.SET_ASIDE)
+    county.world.now += timedelta(days=8)
+    assert ("media", "refused_media") not in county.found()
 
 
 def test_no_sentence_names_anybody_or_holds_words(county: County) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, event, select
 
 from bot.fetcher import give_up
 from bot.inbound import KINDS
@@ -434,6 +434,17 @@ def test_a_voice_is_played_as_what_every_browser_plays_and_each_listening_is_log
     assert each.looks("look_media") == 2
     with pytest.raises(Refused, match="common/not_yours"):
         each.get("冯远", f"/m/media/{number}", play="")
+
+
+def test_a_voice_is_played_without_opening_its_original(county: County) -> None:
+    """The original may be many megabytes, sealed."""
+    number = send_picture(county, "voice", "audio/amr")
+    render_it(county, number, b"an mp3", "audio/mpeg")
+    statements: list[str] = []
+    event.listen(county.world.engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
+    county.get("韦敏", f"/m/media/{number}", play="")
+    read = {name for one in statements for name in re.findall(r"(?:media|rendition)\.content\b", one)}
+    assert read == {"rendition.content"}
 
 
 def test_what_could_not_be_fetched_says_why_and_whether_it_was_asked_for_again(county: County) -> None:

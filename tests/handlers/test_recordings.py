@@ -4,7 +4,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from handlers.recordings import GOOD_FOR, PICTURE, VOICES
+from handlers.recordings import GOOD_FOR, PICTURE, VOICES, chosen
+from handlers.reports import Reporting
+from messages import render
 from storage import recordings
 from tests.support.reporting import Town, town
 from tests.world import Phone, outbox_rows
@@ -61,6 +63,20 @@ def test_a_report_that_begins_by_voice_is_answered_by_voice_to_its_end(county: T
     county.world.pass_(minutes=5)
     phone.says("还有一句，他晚上一个人")
     assert heard(county)[7:] == ["thanks"]
+
+
+def test_what_asks_for_nothing_more_is_read_only(county: Town) -> None:
+    phone = by_voice(county)
+    for words in ("2", "报错了怎么办", "会不会知道是我", "取消"):
+        county.world.pass_(seconds=25)
+        phone.says(words)
+    assert phone.last == render("reports/cancelled")
+    assert heard(county) == ["go_on"] * 2
+
+
+def test_every_question_of_a_report_has_its_recording() -> None:
+    asked = {name: chosen([f"reports/{name}"]) for name in Reporting.questions}
+    assert asked == dict.fromkeys(Reporting.questions, "go_on") | {"call_back": "call_back"}
 
 
 def test_danger_is_heard_before_everything_else(county: Town) -> None:
