@@ -21,6 +21,7 @@ from bot.logs import place
 from bot.postgres_engine import worth_again
 from handlers import recordings, routes
 from handlers.message import Message
+from handlers.people import NOT_THE_PERSON
 from handlers.policy import Policy
 from handlers.turn import PASSIVE_PATIENCE, RECEIPT_KEPT, Refused, Turn
 from messages import render
@@ -44,10 +45,6 @@ WINDOW, WINDOW_MESSAGES = timedelta(hours=48), 5
 SHORT_WINDOW, SHORT_MESSAGES = timedelta(minutes=1), 3
 """After a menu click, a scan or a follow."""
 _SHORT_EVENTS = frozenset({"click", "scan", "subscribe"})
-_NOT_THE_PERSON = frozenset({
-    "templatesendjobfinish", "unsubscribe", "user_authorization_cancellation", "user_authorization_revoke",
-})  # fmt: skip
-"""Events that do not say that somebody reads us again."""
 LONGEST_BATCH = 0.03
 """Seconds after which due work lets chat go first (design 3: no other write transaction over 50 ms)."""
 
@@ -82,7 +79,7 @@ def take(connection: Connection, inbound: Inbound, arrived_at: datetime, now: da
     if inbox_id is None:
         known = inbox.find(connection, key)
         if known is None or known[1] != InboxState.WAITING:
-            if talk.before is None:  # its sender left after the first delivery: forgotten then, and again now
+            if talk.is_new:  # its sender left after the first delivery: forgotten then, and again now
                 contacts.erase(connection, talk.contact_id, now)
             return _stored(connection, known[0]) if known else Reply()
         inbox_id = known[0]
@@ -119,7 +116,7 @@ def keep_raw(
 
 def _is_about_nobody(connection: Connection, inbound: Inbound) -> bool:
     """An event that somebody left, or what became of a card, must not make again the contact that was forgotten."""
-    return inbound.event in _NOT_THE_PERSON and contacts.known(connection, inbound.openid) is None
+    return inbound.event in NOT_THE_PERSON and contacts.known(connection, inbound.openid) is None
 
 
 def run_kept(connection: Connection, now: datetime, policy: Policy, limit: int = 20) -> int:
@@ -204,7 +201,7 @@ def _look(turn: Turn, task_id: int) -> None:
 
 
 def _talk(connection: Connection, inbound: Inbound, now: datetime) -> Talk:
-    return contacts.hear(connection, inbound.openid, now, is_there=inbound.event not in _NOT_THE_PERSON)
+    return contacts.hear(connection, inbound.openid, now, is_there=inbound.event not in NOT_THE_PERSON)
 
 
 def _run(
@@ -221,7 +218,7 @@ def _run(
     """Run the handler in a savepoint of its own, then keep what it said and where the talk stands."""
     if not attempts:
         _opened_window(talk, message, message.arrived_at or now)
-    if message.event not in _NOT_THE_PERSON:
+    if message.event not in NOT_THE_PERSON:
         talk.heard_at = now
     before = copy(talk)
     turn = Turn(connection, now, policy, talk, message, inbox_id)

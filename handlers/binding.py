@@ -5,11 +5,11 @@ import secrets
 from datetime import timedelta
 
 from handlers import alarms
-from handlers.conversation import Flow
+from handlers.conversation import Flow, end
 from handlers.questions import Words, YesNo
 from handlers.turn import Turn
 from messages import Command, plain
-from storage import bindings, people, sealing, sessions
+from storage import bindings, contacts, outbox, people, sealing, sessions
 from storage.contacts import Talk
 from storage.outbox import OutboxKind
 from storage.people import Invite, Person, Role
@@ -81,12 +81,12 @@ def bind(turn: Turn, person: Person) -> None:
     """Make the speaking contact this person; a binding elsewhere moves here, and the old phone is told."""
     talk = _talk(turn)
     before = talk.person_id
-    for other in bindings.contacts_of(turn.connection, person.id):
-        if other != talk.contact_id:
-            let_go(turn, other)
-            turn.push_to(other, OutboxKind.NOTICE, "binding/moved")
     if before is not None and before != person.id:
         let_go(turn, talk.contact_id)
+    for other in bindings.contacts_of(turn.connection, person.id):
+        if other != talk.contact_id:
+            let_go(turn, other, to=talk.contact_id)
+            turn.push_to(other, OutboxKind.NOTICE, "binding/moved")
     bindings.bind(turn.connection, talk.contact_id, person.id)
     _speaks_as(turn, person.id)
     turn.audit("bind", "person", person.id)
@@ -100,8 +100,23 @@ def bound(turn: Turn, person: Person) -> None:
     turn.say("binding/welcome", who=person.name, role=main_role(turn.roles))
 
 
-def let_go(turn: Turn, contact_id: int) -> None:
-    """A contact is nobody in particular any more, and no browser stays signed in through it."""
+def let_go(turn: Turn, contact_id: int, to: int | None = None) -> None:
+    """A contact is nobody in particular any more: no sign-in, no flow and no words for the person are left to it.
+
+    `to`: the contact the person has now, which gets the words, and knows the numbers in them.
+    """
+    talk = turn.talk if turn.talk and turn.talk.contact_id == contact_id else None
+    other = None if talk else contacts.talk_with(turn.connection, contact_id, turn.now)
+    if talk is not None:
+        end(talk)
+    elif other is not None and (other.flow or other.asked):
+        end(other)
+        contacts.keep(turn.connection, other)
+    if to is None:
+        outbox.cancel_of(turn.connection, contact_id)
+    else:
+        outbox.move(turn.connection, contact_id, to)
+        bindings.move_shown(turn.connection, contact_id, to)
     bindings.release(turn.connection, contact_id)
     sessions.revoke_of_contact(turn.connection, contact_id, turn.now)
 

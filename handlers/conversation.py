@@ -214,7 +214,11 @@ def current(turn: Turn, flows: Iterable[type[Flow]]) -> Flow | None:
 
 def close(turn: Turn) -> None:
     """No flow is open any more; what else the conversation knows stays."""
-    talk = _talk(turn)
+    end(_talk(turn))
+
+
+def end(talk: Talk) -> None:
+    """The same in a conversation that need not be the speaker's; the caller keeps it."""
     talk.flow = talk.asked = talk.asked_at = None
     talk.answers = {key: value for key, value in talk.answers.items() if key != _STATE}
 

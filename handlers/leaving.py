@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from handlers import binding, who, workdays
+from handlers import alarms, binding, who, workdays
 from handlers.conversation import Flow
 from handlers.kinds import TaskKind
 from handlers.prompts import prompt
@@ -48,6 +48,7 @@ def leave(turn: Turn, person: Person, successor: Person | None) -> None:
     for task in tasks.live_of_subject(turn.session, "person", person.id, ["handover"]):
         tasks.end(turn.connection, task.id, turn.now)
     binding.let_go_of(turn, person.id)
+    alarms.person_lost(turn, person.id)  # one that was not said yet is said to nobody who left
     if successor is not None and held.anything():
         turn.push(
             successor.id, OutboxKind.NOTICE, "leaving/taken_over", tasks=held.tasks, children=held.children,

@@ -7,8 +7,14 @@ from handlers.message import Message
 from handlers.turn import Turn
 from messages import Command
 from storage import areas, bindings, contacts, inbox, people, sessions, tasks
+from storage.contacts import Talk
 from storage.people import Role
 from storage.tasks import TaskState
+
+NOT_THE_PERSON = frozenset({
+    "templatesendjobfinish", "unsubscribe", "user_authorization_cancellation", "user_authorization_revoke",
+})  # fmt: skip
+"""Events that do not say that somebody reads us again."""
 
 
 def on_subscribe(turn: Turn, message: Message) -> None:
@@ -24,10 +30,10 @@ def on_scan(turn: Turn, message: Message) -> None:
         binding.use_code(turn, scene.removeprefix(SCENE))
 
 
-def on_unsubscribe(turn: Turn, message: Message) -> None:  # noqa: ARG001 - every event has this shape
+def on_unsubscribe(turn: Turn, message: Message) -> None:
     """Forget the WeChat identity; reports and cases stay, and what a bound person holds is noticed at once."""
     talk = turn.talk
-    if talk is None:
+    if talk is None or _is_back(turn, talk, message):
         return
     person_id, talk.person_id = talk.person_id, None
     bindings.release(turn.connection, talk.contact_id)
@@ -43,6 +49,14 @@ def on_unsubscribe(turn: Turn, message: Message) -> None:  # noqa: ARG001 - ever
     turn.audit("unfollow", "contact", talk.contact_id)
     if person_id is not None:
         alarms.holder_lost(turn, person_id)
+
+
+def _is_back(turn: Turn, talk: Talk, left: Message) -> bool:
+    """Whether the person did something after leaving, both by the platform's clock: the event came late."""
+    return any(
+        kept["create_time"] > left.create_time and kept.get("event") not in NOT_THE_PERSON
+        for kept in inbox.messages_of(turn.connection, talk.contact_id)
+    )
 
 
 def on_revoke(turn: Turn, message: Message) -> None:  # noqa: ARG001 - every event has this shape

@@ -46,7 +46,10 @@ class Round(Flow, name="rounds"):
         turn.say("rounds/filed", filed=filed)
 
     def _children(self, turn: Turn) -> list[tuple[Child, str | None]]:
-        return [(turn.session.get_one(Child, child), side) for child, side in self.about["children"]]
+        named = [(turn.session.get_one(Child, child), side) for child, side in self.about["children"]]
+        for child, side in named:
+            task_for(turn, child, side)  # refuses who does not follow this child, or does no longer
+        return named
 
 
 class Postpone(Flow, name="postpone"):

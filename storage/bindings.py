@@ -63,6 +63,12 @@ def release(connection: Connection, contact_id: int) -> None:
     connection.execute(delete(_S).where(_S.c.contact_id == contact_id))
 
 
+def move_shown(connection: Connection, contact_id: int, to: int) -> None:
+    """The numbers this contact was shown mean the same to another one, and no others do."""
+    connection.execute(delete(_S).where(_S.c.contact_id == to))
+    connection.execute(update(_S).where(_S.c.contact_id == contact_id).values(contact_id=to))
+
+
 def forget_reporter(connection: Connection, contact_id: int) -> list[int]:
     """Reports stay, but no longer lead to the contact that made them; the ids of those reports."""
     forget = update(_R).where(_R.c.contact_id == contact_id).values(contact_id=None)

@@ -81,8 +81,8 @@ class Talk:
     asked: str | None = None
     asked_at: datetime | None = None
     quiet_at: datetime | None = None
-    before: datetime | None = None
-    """When this contact was heard before this turn; None for the first time."""
+    is_new: bool = False
+    """Whether this turn made the contact."""
     unreachable_since: datetime | None = None
     """Since when the platform says that it does not reach this contact."""
 
@@ -134,7 +134,7 @@ def hear(connection: Connection, openid: str, now: datetime, *, is_there: bool =
     if row is None:
         number = _made(connection, openid, index, now)
         if number is not None:
-            return Talk(number, openid, None, now)
+            return Talk(number, openid, None, now, is_new=True)
         row = _found(connection, index)  # another process was quicker
         if row is None:
             raise LookupError("a contact came and went")
@@ -179,9 +179,7 @@ def _talk(row: RowMapping, openid: str, now: datetime) -> Talk:
         return Talk(row["id"], openid, row["person_id"], since, unreachable_since=row["unreachable_since"])
     kept = {name: row[name] for name in _KEPT}
     kept["answers"] = kept["answers"] or {}
-    return Talk(
-        row["id"], openid, row["person_id"], **kept, before=row["heard_at"], unreachable_since=row["unreachable_since"]
-    )
+    return Talk(row["id"], openid, row["person_id"], **kept, unreachable_since=row["unreachable_since"])
 
 
 def keep(connection: Connection, talk: Talk) -> None:

@@ -152,6 +152,13 @@ def words_of(connection: Connection, inbox_id: int) -> str | None:
 
 
 _MINE = select(_I.c.id, _I.c.message).where(_I.c.contact_id == bindparam("contact_id"))
+
+
+def messages_of(connection: Connection, contact_id: int) -> list[dict[str, Any]]:
+    """The fields of every message of one contact, opened."""
+    return [row.message for row in connection.execute(_MINE, {"contact_id": contact_id})]
+
+
 _FORGET = update(_I).where(_I.c.id == bindparam("b_id")).values(message=bindparam("message"))
 
 

@@ -144,14 +144,19 @@ _LEASE = (
     .where(_O.c.id == bindparam("b_id"))
     .values(state=bindparam("new_state"), next_at=bindparam("until"), attempts=_O.c.attempts + 1)
 )
-_BEGIN = update(_O).where(_O.c.id == bindparam("b_id")).values(state=OutboxState.SENDING)
+# What was cancelled while it was under way does not come back, though what became of it is recorded.
+_NOT_CANCELLED = _O.c.state != OutboxState.CANCELLED
+_BEGIN = update(_O).where(_O.c.id == bindparam("b_id"), _NOT_CANCELLED).values(state=OutboxState.SENDING)
 _PUT_BACK = (
     update(_O)
-    .where(_O.c.id == bindparam("b_id"))
+    .where(_O.c.id == bindparam("b_id"), _NOT_CANCELLED)
     .values(state=OutboxState.QUEUED, next_at=bindparam("next_at"), code=bindparam("code"), attempts=_O.c.attempts - 1)
 )
-_SETTLE = update(_O).where(_O.c.id == bindparam("b_id")).values(
-    state=bindparam("new_state"), next_at=bindparam("next_at"), channel=bindparam("channel"), code=bindparam("code"),
+_NEW_STATE = bindparam("new_state", type_=String())
+_SETTLE = update(_O).where(
+    _O.c.id == bindparam("b_id"), or_(_NOT_CANCELLED, _NEW_STATE != OutboxState.QUEUED)
+).values(
+    state=_NEW_STATE, next_at=bindparam("next_at"), channel=bindparam("channel"), code=bindparam("code"),
     job_id=bindparam("job_id"), settled_at=bindparam("settled_at"),
 )  # fmt: skip
 _REPORTED = (
@@ -338,6 +343,25 @@ def rewrite(connection: Connection, outbox_id: int, content: dict[str, Any]) -> 
 def cancel(connection: Connection, outbox_id: int) -> None:
     """A queued row need not be said any more; one that is being sent already is left alone."""
     connection.execute(_CANCEL, {"b_id": outbox_id})
+
+
+_UNSAID_TO = and_(
+    _O.c.contact_id == bindparam("b_contact"),
+    _O.c.kind != OutboxKind.REPLY,
+    _O.c.state.in_([OutboxState.QUEUED, OutboxState.SENDING]),
+)
+_CANCEL_OF = update(_O).where(_UNSAID_TO).values(state=OutboxState.CANCELLED, next_at=None)
+_MOVE = update(_O).where(_UNSAID_TO).values(contact_id=bindparam("to"))
+
+
+def cancel_of(connection: Connection, contact_id: int) -> None:
+    """This contact is nobody any more: what was to be said to the person, answers apart, is not said to it."""
+    connection.execute(_CANCEL_OF, {"b_contact": contact_id})
+
+
+def move(connection: Connection, contact_id: int, to: int) -> None:
+    """The same when the person has another contact now, which is told instead."""
+    connection.execute(_MOVE, {"b_contact": contact_id, "to": to})
 
 
 def erase_due(connection: Connection, now: datetime) -> int:

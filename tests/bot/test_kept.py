@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from bot import turns
 from bot.clock import Clock
+from bot.inbound import Inbound
 from handlers.policy import Policy
 from storage import reports
 from storage.areas import AreaLevel, add_area
@@ -17,9 +18,11 @@ from storage.outbox import Outbox, OutboxState
 from storage.reports import Report
 from storage.tasks import Task
 from tests.bot.platform import Door, door
+from tests.world import Inbound_of
 
 FIRST_WORDS = "我班上一个娃身上全是青的紫的 问他不说话"
 POLICY = Policy(version=1)
+BEGAN = Clock().now()
 
 
 async def due(platform: Door, later: timedelta) -> None:
@@ -85,6 +88,27 @@ async def test_leaving_twice_does_not_bring_back_who_was_forgotten(database_url:
             assert await platform.push("o-teacher", "", number, body=left) == (200, "success")
         assert [row["openid_index"] for row in platform.rows(Contact)] == [None]
         assert len(platform.rows(Report)) == 1
+
+
+async def test_a_follow_that_is_only_kept_yet_outlives_a_repeat_from_before_the_leaving(database_url: str) -> None:
+    """The repeat must not take the contact that the kept follow made for one of its own, and forget it again."""
+    async with door(database_url) as platform:
+        before = Inbound_of("o-teacher", FIRST_WORDS, BEGAN)
+        await platform.database.run(took(before))
+        await platform.database.run(took(Inbound_of("o-teacher", None, BEGAN, kind="event", event="unsubscribe")))
+        follow = Inbound_of("o-teacher", None, BEGAN, kind="event", event="subscribe")
+        await platform.database.run(partial(turns.keep_raw, inbound=follow, arrived_at=BEGAN, now=BEGAN))
+        await platform.database.run(took(before))
+        await due(platform, timedelta(minutes=2))
+        assert {row["state"] for row in platform.rows(Inbox)} == {InboxState.DONE}
+        assert [row["openid_index"] is None for row in platform.rows(Contact)] == [True, False]
+        greeted = [row for row in platform.rows(Outbox) if row["contact_id"] == platform.rows(Contact)[1]["id"]]
+        assert [row["state"] for row in greeted] == [OutboxState.QUEUED]
+
+
+def took(message: Inbound) -> partial[turns.Reply]:
+    """Its turn."""
+    return partial(turns.take, inbound=message, arrived_at=BEGAN, now=BEGAN, policy=POLICY)
 
 
 async def test_words_from_another_phone_never_lower_a_report_or_forget_its_answers(database_url: str) -> None:

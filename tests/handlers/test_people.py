@@ -11,10 +11,11 @@ from sqlalchemy import select
 
 from handlers import binding, leaving, pairs
 from handlers.turn import Refused, Turn
-from storage import children, people, sealing, sessions
+from storage import children, contacts, outbox, people, sealing, sessions
 from storage.areas import Area, AreaLevel
 from storage.children import Child, Side
 from storage.contacts import Contact
+from storage.outbox import OutboxKind, OutboxState
 from storage.people import Invite, Person, Role
 from storage.reporters import Reporter
 from storage.reports import Report
@@ -250,6 +251,62 @@ def test_saying_no_keeps_the_binding(town: Town) -> None:
     phone.says("解绑")
     assert phone.says("不是") == "好的，没有解绑。"
     assert town.bound_to(town.officer) == ["o-甲"]
+
+
+def prompted(town: Town, phone: Phone) -> None:
+    """Something for the person of this phone is about to be sent, tomorrow."""
+
+    def push(turn: Turn) -> None:
+        contact = contacts.known(turn.connection, phone.openid)
+        assert contact is not None
+        outbox.add(
+            turn.connection, contact_id=contact[0], kind=OutboxKind.PROMPT, state=OutboxState.QUEUED,
+            content={"text": "今天要看王某"}, now=turn.now, next_at=turn.now + timedelta(days=1),
+        )  # fmt: skip
+
+    town.turn(push)
+
+
+def test_an_unbound_phone_gets_nothing_more_that_was_meant_for_the_person(town: Town) -> None:
+    phone = town.bind(town.world.phone("赵国华"), town.officer)
+    town.give_child(town.officer)
+    town.world.pass_(days=8)
+    prompted(town, phone)
+    phone.says("我的任务")
+    assert "王某" in phone.says("记录 1")
+    town.turn(lambda turn: binding.unbind(turn, turn.session.get_one(Person, town.officer.id)))
+    read = len(phone.reads)
+    town.world.pass_(days=3)
+    assert phone.reads[read:] == []
+    assert "王某" not in phone.says("1"), "the question that was open is nobody's any more"
+
+
+def test_what_was_to_be_said_moves_with_the_binding_and_its_numbers_too(town: Town) -> None:
+    old = town.bind(town.world.phone("旧手机"), town.officer)
+    town.give_child(town.officer)
+    town.world.pass_(days=8)
+    number = re.search(r"(\d+) 走访", old.says("我的任务"))
+    assert number is not None
+    prompted(town, old)
+    read = len(old.reads)
+    new = town.bind(town.world.phone("新手机"), town.officer)
+    assert [words[:9] for words in old.reads[read:]] == ["您的身份已经换绑到"]
+    town.world.pass_(days=1)
+    assert len(old.reads) == read + 1
+    assert "今天要看王某" in new.reads
+    assert "记好了：石坪村 王某" in new.says(f"记录 {number[1]} 全部正常")
+
+
+def test_an_unfollowing_that_arrives_late_does_not_forget_who_is_back(town: Town) -> None:
+    phone = town.bind(town.world.phone("赵国华"), town.officer)
+    left = int(town.world.now.timestamp())
+    town.world.pass_(seconds=20)
+    phone.event("subscribe")
+    phone.says(None, kind="event", event="unsubscribe", create_time=left)
+    assert town.bound_to(town.officer) == [phone.openid]
+    assert "绑定" not in phone.says("我的任务")
+    phone.event("unsubscribe")
+    assert town.bound_to(town.officer) == []
 
 
 # Leaving.

@@ -240,12 +240,12 @@ def test_an_original_that_the_platform_no_longer_has_is_lost_for_good(engine: En
 def test_a_contact_is_made_once_and_its_talk_is_kept(engine: Engine) -> None:
     with engine.begin() as connection:
         talk = contacts.hear(connection, "o-new", NOW)
-        assert talk.before is None
+        assert talk.is_new
         talk.flow, talk.answers, talk.asked, talk.window_left = "reports", {"what": "有伤"}, "what", 5
         contacts.keep(connection, talk)
     with engine.begin() as connection:
         again = contacts.hear(connection, "o-new", NOW + SECOND)
-    assert (again.contact_id, again.before) == (talk.contact_id, NOW)
+    assert (again.contact_id, again.is_new) == (talk.contact_id, False)
     assert (again.flow, again.answers, again.asked, again.window_left) == ("reports", {"what": "有伤"}, "what", 5)
 
 
@@ -266,7 +266,7 @@ def test_after_it_was_erased_the_same_openid_is_a_new_contact(engine: Engine, id
         again = contacts.hear(connection, "o-wang", NOW)
         assert again.contact_id != ids.contact
         assert again.person_id is None
-        assert again.before is None
+        assert again.is_new
 
 
 def test_the_next_message_of_an_unreachable_contact_makes_it_reachable(engine: Engine, ids: Ids) -> None:
