@@ -9,10 +9,8 @@ from pathlib import Path
 
 import pytest
 import xlsxwriter
-from click.testing import CliRunner
 from sqlalchemy import select
 
-from bot.__main__ import main
 from bot.importing import NotAList, read, write_faulty
 from handlers import import_rows
 from handlers.import_cells import Cell
@@ -20,9 +18,9 @@ from storage import sealing
 from storage.database import connect
 from storage.migrate import upgrade
 from storage.people import Person
+from tests.support.commands import Tongban, command_line
 from tests.world import MONDAY_MORNING, World
 
-Tongban = Callable[..., tuple[int, str]]
 HEADER: list[Cell] = ["姓名", "手机", "身份", "乡镇", "村"]
 ROW: list[Cell] = ["赵国华", "13900000001", "儿童主任", "柳湾镇", "石坪村"]
 
@@ -137,35 +135,13 @@ def test_a_file_that_is_no_list_is_refused_with_a_sentence(tmp_path: Path, make:
         read(path)
 
 
-CONFIG = """\
-[wechat]
-app_id = "wxtest"
-app_secret = "secret"
-token = "token"
-encoding_aes_key = "{aes}"
-api_origin = "http://127.0.0.1:1"
-[database]
-url = "{url}"
-[keys]
-file = "{keys}"
-[log]
-level = "error"
-"""
-
-
 @pytest.fixture
 def tongban(tmp_path: Path) -> Tongban:
-    """The command line on an empty migrated database; its exit code and what it printed."""
-    url, keys, config = f"sqlite:///{tmp_path / 'a.db'}", tmp_path / "a.keys", tmp_path / "config.toml"
-    config.write_text(CONFIG.format(aes="a" * 43, url=url, keys=keys), encoding="utf-8")
+    """The command line on an empty migrated database."""
+    url, keys = f"sqlite:///{tmp_path / 'a.db'}", tmp_path / "a.keys"
     sealing.append_new_key(keys, MONDAY_MORNING)
     upgrade(url)
-
-    def run(*words: str) -> tuple[int, str]:
-        result = CliRunner().invoke(main, ["--config", str(config), *words])
-        return result.exit_code, result.output
-
-    return run
+    return command_line(url, keys)
 
 
 def test_an_operator_imports_corrects_and_imports_again(tmp_path: Path, tongban: Tongban) -> None:

@@ -1,0 +1,94 @@
+"""`tongban keys`, as an operator uses it on a database with names in it."""
+
+import csv
+import re
+from pathlib import Path
+
+import pytest
+from sqlalchemy import LargeBinary, select, type_coerce
+
+from storage import sealing
+from storage.database import connect
+from storage.migrate import upgrade
+from storage.people import Person
+from tests.support.commands import Tongban, command_line
+from tests.support.databases import Databases
+
+NAMES = ("赵国华", "钱秀芳", "孙长顺")
+
+
+@pytest.fixture
+def database(databases: Databases) -> str:
+    return databases.copy(upgrade)
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Path:
+    return tmp_path / "tongban.keys"
+
+
+@pytest.fixture
+def tongban(database: str, keys: Path) -> Tongban:
+    return command_line(database, keys)
+
+
+def names(url: str) -> tuple[list[str], set[int]]:
+    """The names of all people, and the keys that seal them."""
+    engine = connect(url)
+    try:
+        with engine.connect() as connection:
+            sealed = connection.execute(select(type_coerce(Person.name, LargeBinary))).scalars().all()
+            opened = connection.execute(select(Person.name)).scalars().all()
+    finally:
+        engine.dispose()
+    return sorted(opened), {sealing.key_id(bytes(one)) for one in sealed}
+
+
+def listed(said: str) -> list[tuple[str, bool]]:
+    """Each key's number, and whether it is the one that seals."""
+    lines = [re.fullmatch(r"(\d+)  \d{4}-\d{2}-\d{2}(  seals)?", line) for line in said.splitlines()]
+    return [(line[1], line[2] is not None) for line in lines if line]
+
+
+def test_an_operator_makes_a_key_seals_anew_and_takes_the_old_one_away(
+    tmp_path: Path, database: str, keys: Path, tongban: Tongban
+) -> None:
+    people = tmp_path / "people.csv"
+    with people.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows(
+            [
+                ("姓名", "手机", "身份", "乡镇", "村"),
+                *((name, f"1390000000{n}", "儿童主任", "柳湾镇", "石坪村") for n, name in enumerate(NAMES)),
+            ]
+        )
+    assert tongban("keys", "new")[1].startswith(f"Key 1 is in {keys}.")
+    assert keys.stat().st_mode & 0o077 == 0, "nobody else may read it"
+    assert tongban("import", "people", str(people), "--create-areas", "--county", "青禾县")[0] == 0
+    assert names(database) == (sorted(NAMES), {1})
+    assert tongban("keys", "new")[1].startswith("Key 2")
+    code, said = tongban("keys", "list")
+    assert (code, listed(said)) == (0, [("1", False), ("2", True)])
+    for secret in re.findall(r"\S{40,}", keys.read_text(encoding="ascii")):
+        assert secret not in said
+    code, said = tongban("keys", "rotate")
+    assert code == 0
+    assert int(re.findall(r"Sealed (\d+) values anew", said)[0]) >= len(NAMES)
+    assert names(database) == (sorted(NAMES), {2})
+    assert tongban("keys", "rotate")[1].startswith("Sealed 0 values anew")
+
+
+def test_without_a_key_file_every_command_says_so_in_one_sentence(keys: Path, tongban: Tongban) -> None:
+    for words in (("keys", "list"), ("keys", "rotate"), ("check",)):
+        code, said = tongban(*words)
+        assert code == 2
+        assert said == f"tongban: cannot read the key file {keys}: make one with `tongban keys new`.\n"
+
+
+def test_a_damaged_key_file_is_named_and_its_content_is_not(keys: Path, tongban: Tongban) -> None:
+    tongban("keys", "new")
+    whole = keys.read_text(encoding="ascii")
+    keys.write_text(whole + "2 2026-11-24 not-a-key-at-all\n", encoding="ascii")
+    code, said = tongban("keys", "list")
+    assert (code, said) == (2, f"tongban: the key file {keys} has a line that is not a key.\n")
+    assert tongban("keys", "new")[0] == 2, "a key behind a damaged line could not be read either"
+    assert keys.read_text(encoding="ascii").endswith("not-a-key-at-all\n")
