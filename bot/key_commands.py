@@ -21,7 +21,7 @@ def new(context: click.Context) -> None:
     """Make the key file, or add a key that seals from now on (then run `keys rotate`)."""
     settings = settings_of(context)
     try:
-        number = sealing.append_new_key(settings.keys.file, datetime.now(UTC))
+        number = sealing.append_new_key(settings.keys.file, datetime.now(UTC), settings.keys.cipher)
     except OSError as error:
         raise SettingsError(f"The key file {settings.keys.file} cannot be written: {error.strerror}.") from error
     click.echo(f"Key {number} is in {settings.keys.file}. Keep a copy apart from the backups.")
@@ -30,14 +30,14 @@ def new(context: click.Context) -> None:
 @keys.command("list")
 @click.pass_context
 def list_keys(context: click.Context) -> None:
-    """The keys by number and date; never the secrets."""
+    """The keys by number, date and cipher; never the secrets."""
     settings = settings_of(context)
     try:
         ring = sealing.read_key_file(settings.keys.file)
     except sealing.SealError as error:
         raise SettingsError(f"{error}.") from error
     for key in sorted(ring.keys.values(), key=lambda one: one.id):
-        click.echo(f"{key.id}  {key.made}{'  seals' if key is ring.newest else ''}")
+        click.echo(f"{key.id}  {key.made}  {key.cipher}{'  seals' if key is ring.newest else ''}")
 
 
 @keys.command()

@@ -29,6 +29,7 @@ from bot.settings_errors import sentence
 from bot.settings_policy import read_policy
 from bot.template_fields import problem
 from handlers.policy import Policy, Way
+from storage.ciphers import Cipher
 
 PREFIX = "TONGBAN__"
 Purpose = Literal["alarm", "task", "digest", "notice"]
@@ -191,6 +192,7 @@ class Keys(Section):
     """The file with the keys of all sealed columns."""
 
     file: Path = Path("tongban.keys")
+    cipher: Cipher = Cipher.AES
 
 
 class Simulator(Section):

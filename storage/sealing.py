@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from storage.ciphers import SEALERS, TAG_BYTES, Cipher
 
 VERSION: Final = 1
 SECRET_BYTES: Final = 32
@@ -34,11 +35,12 @@ class SealError(Exception):
 
 @dataclass(frozen=True)
 class Key:
-    """One secret of the key file: id 1..65535, 32 secret bytes, the day it was made."""
+    """One secret of the key file: id 1..65535, 32 secret bytes, the day it was made, and what it seals with."""
 
     id: int
     secret: bytes = field(repr=False)
     made: str
+    cipher: Cipher = Cipher.AES
 
     def __post_init__(self) -> None:
         if not 1 <= self.id <= MOST_KEYS or len(self.secret) != SECRET_BYTES:
@@ -69,7 +71,7 @@ class KeyRing:
             raise SealError("the key file holds no key")
         if len({key.id for key in keys}) < len(keys):
             raise SealError("the key file holds two keys of one number")
-        self._sealers = {key.id: AESGCM(key.derive("tongban seal")) for key in keys}
+        self._sealers = {key.id: SEALERS[key.cipher](key.derive("tongban seal")) for key in keys}
         self.keys = {key.id: key for key in keys}
         self.newest = max(keys, key=lambda key: key.id)
 
@@ -87,7 +89,7 @@ class KeyRing:
 
     def open(self, place: str, sealed: bytes) -> bytes:
         """The plain bytes; raises SealError when the key is missing or the value was altered or moved."""
-        if len(sealed) < HEADER_BYTES or sealed[0] != VERSION:
+        if len(sealed) < HEADER_BYTES + TAG_BYTES or sealed[0] != VERSION:
             raise SealError("not a sealed value")
         number = key_id(sealed)
         if number not in self._sealers:
@@ -135,15 +137,15 @@ def key_id(sealed: bytes) -> int:
 
 
 def read_key_file(path: Path) -> KeyRing:
-    """Read `id date base64` lines; raises SealError with one clear sentence."""
+    """Read `id date base64 [cipher]` lines; raises SealError with one clear sentence."""
     return KeyRing(_keys_of(path), path)
 
 
-def append_new_key(path: Path, now: datetime) -> int:
+def append_new_key(path: Path, now: datetime, cipher: Cipher = Cipher.AES) -> int:
     """Add a fresh key to the key file (made readable by its owner only); returns the key's id."""
     existing = path.read_text(encoding="ascii") if path.exists() else ""
     number = max((key.id for key in _keys_of(path)), default=0) + 1 if existing else 1
-    line = f"{number} {now:%Y-%m-%d} {base64.b64encode(os.urandom(SECRET_BYTES)).decode()}\n"
+    line = f"{number} {now:%Y-%m-%d} {base64.b64encode(os.urandom(SECRET_BYTES)).decode()} {cipher}\n"
     before = existing and ("" if existing.endswith("\n") else "\n")
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
@@ -163,8 +165,8 @@ def _keys_of(path: Path) -> list[Key]:
         if not line.strip() or line.startswith("#"):
             continue
         try:
-            number, made, secret = line.split()
-            keys.append(Key(int(number), base64.b64decode(secret, validate=True), made))
-        except ValueError as error:
+            number, made, secret, *cipher = line.split()
+            keys.append(Key(int(number), base64.b64decode(secret, validate=True), made, *map(Cipher, cipher)))
+        except (ValueError, TypeError) as error:
             raise SealError(f"the key file {path} has a line that is not a key") from error
     return keys

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import LargeBinary, select, type_coerce
 
 from storage import sealing
+from storage.ciphers import Cipher
 from storage.database import connect
 from storage.migrate import upgrade
 from storage.people import Person
@@ -44,14 +45,15 @@ def names(url: str) -> tuple[list[str], set[int]]:
     return sorted(opened), {sealing.key_id(bytes(one)) for one in sealed}
 
 
-def listed(said: str) -> list[tuple[str, bool]]:
-    """Each key's number, and whether it is the one that seals."""
-    lines = [re.fullmatch(r"(\d+)  \d{4}-\d{2}-\d{2}(  seals)?", line) for line in said.splitlines()]
-    return [(line[1], line[2] is not None) for line in lines if line]
+def listed(said: str) -> list[tuple[str, str, bool]]:
+    """Each key's number and cipher, and whether it is the one that seals."""
+    lines = [re.fullmatch(r"(\d+)  \d{4}-\d{2}-\d{2}  (\S+)(  seals)?", line) for line in said.splitlines()]
+    return [(line[1], line[2], line[3] is not None) for line in lines if line]
 
 
-def test_an_operator_makes_a_key_seals_anew_and_takes_the_old_one_away(
-    tmp_path: Path, database: str, keys: Path, tongban: Tongban
+@pytest.mark.parametrize("cipher", Cipher)
+def test_an_operator_makes_a_key_and_seals_anew_with_it(
+    tmp_path: Path, database: str, keys: Path, tongban: Tongban, cipher: Cipher
 ) -> None:
     people = tmp_path / "people.csv"
     with people.open("w", encoding="utf-8", newline="") as file:
@@ -65,9 +67,10 @@ def test_an_operator_makes_a_key_seals_anew_and_takes_the_old_one_away(
     assert keys.stat().st_mode & 0o077 == 0, "nobody else may read it"
     assert tongban("import", "people", str(people), "--create-areas", "--county", "青禾县")[0] == 0
     assert names(database) == (sorted(NAMES), {1})
+    tongban = command_line(database, keys, f'cipher = "{cipher}"')
     assert tongban("keys", "new")[1].startswith("Key 2")
     code, said = tongban("keys", "list")
-    assert (code, listed(said)) == (0, [("1", False), ("2", True)])
+    assert (code, listed(said)) == (0, [("1", "aes-256-gcm", False), ("2", cipher, True)])
     for secret in re.findall(r"\S{40,}", keys.read_text(encoding="ascii")):
         assert secret not in said
     code, said = tongban("keys", "rotate")

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from sqlalchemy.engine import Dialect, default
 
 from storage import sealing
+from storage.ciphers import SEALERS, Cipher
 from storage.database import Sealed, SealedJson
 from storage.sealing import HEADER_BYTES, Key, KeyRing, SealError
 from tests.support.ring import ring_of, using
@@ -17,22 +18,28 @@ DIALECT: Dialect = default.DefaultDialect()
 TAG_BYTES = 16
 
 
+each_cipher = pytest.mark.parametrize("cipher", Cipher)
+
+
+@each_cipher
 @given(st.binary(max_size=300))
-def test_what_was_sealed_opens_again_at_its_own_place(plain: bytes) -> None:
-    ring = ring_of(1, 2)
+def test_what_was_sealed_opens_again_at_its_own_place(cipher: Cipher, plain: bytes) -> None:
+    ring = ring_of(1, 2, cipher=cipher)
     assert ring.open("child.name", ring.seal("child.name", plain)) == plain
 
 
+@each_cipher
 @given(st.binary(max_size=100))
-def test_a_sealed_value_is_version_key_nonce_and_text_with_tag(plain: bytes) -> None:
-    sealed = ring_of(1, 515).seal("child.name", plain)
+def test_a_sealed_value_is_version_key_nonce_and_text_with_tag(cipher: Cipher, plain: bytes) -> None:
+    sealed = ring_of(1, 515, cipher=cipher).seal("child.name", plain)
     assert sealed[:3] == b"\x01\x02\x03"
     assert len(sealed) == HEADER_BYTES + len(plain) + TAG_BYTES
 
 
+@each_cipher
 @given(st.binary(max_size=60), st.data())
-def test_one_changed_bit_anywhere_is_noticed(plain: bytes, data: st.DataObject) -> None:
-    ring = ring_of(1)
+def test_one_changed_bit_anywhere_is_noticed(cipher: Cipher, plain: bytes, data: st.DataObject) -> None:
+    ring = ring_of(1, cipher=cipher)
     sealed = bytearray(ring.seal("child.name", plain))
     position = data.draw(st.integers(0, len(sealed) - 1))
     sealed[position] ^= 1 << data.draw(st.integers(0, 7))
@@ -40,19 +47,45 @@ def test_one_changed_bit_anywhere_is_noticed(plain: bytes, data: st.DataObject) 
         ring.open("child.name", bytes(sealed))
 
 
+@each_cipher
 @given(st.binary(max_size=60))
-def test_a_value_that_was_cut_off_is_noticed(plain: bytes) -> None:
-    ring = ring_of(1)
+def test_a_value_that_was_cut_off_is_noticed(cipher: Cipher, plain: bytes) -> None:
+    ring = ring_of(1, cipher=cipher)
     sealed = ring.seal("child.name", plain)
     for length in (0, 1, HEADER_BYTES, len(sealed) - 1):
         with pytest.raises(SealError):
             ring.open("child.name", sealed[:length])
 
 
-def test_a_value_moved_to_another_column_does_not_open() -> None:
-    ring = ring_of(1)
+@each_cipher
+def test_a_value_moved_to_another_column_does_not_open(cipher: Cipher) -> None:
+    ring = ring_of(1, cipher=cipher)
     with pytest.raises(SealError, match=r"child\.name was altered or sealed elsewhere"):
         ring.open("child.name", ring.seal("person.name", b"x"))
+
+
+def test_sm4_seals_as_the_standard_shows() -> None:
+    """RFC 8998, appendix A.1."""
+    key = bytes.fromhex("0123456789ABCDEFFEDCBA9876543210") + b"what else is derived is not used"
+    nonce, associated = bytes.fromhex("00001234567800000000ABCD"), bytes.fromhex("FEEDFACEDEADBEEF" * 2 + "ABADDAD2")
+    plain = b"".join(bytes([byte]) * 8 for byte in b"\xaa\xbb\xcc\xdd\xee\xff\xee\xaa")
+    wanted = (
+        "17F399F08C67D5EE19D0DC9969C4BB7D5FD46FD3756489069157B282BB200735"
+        "D82710CA5C22F0CCFA7CBF93D496AC15A56834CBCF98C397B4024A2691233B8D83DE3541E4C2B58177E065A9BF7B62EC"
+    )  # fmt: skip
+    sealer = SEALERS[Cipher.SM4](key)
+    assert sealer.encrypt(nonce, plain, associated).hex().upper() == wanted
+    assert sealer.decrypt(nonce, bytes.fromhex(wanted), associated) == plain
+
+
+def test_a_ring_opens_what_either_cipher_sealed() -> None:
+    aes, sm4 = ring_of(1), ring_of(1, cipher=Cipher.SM4)
+    both = KeyRing([aes.keys[1], Key(2, sm4.keys[1].secret, "2026-11-25", Cipher.SM4)])
+    sealed = aes.seal("child.name", b"x")
+    assert both.open("child.name", sealed) == b"x"
+    assert both.open("child.name", both.seal("child.name", b"y")) == b"y"
+    with pytest.raises(SealError):
+        sm4.open("child.name", sealed)
 
 
 def test_another_secret_under_the_same_number_does_not_open() -> None:

@@ -20,15 +20,16 @@ api_origin = "http://127.0.0.1:1"
 url = "{url}"
 [keys]
 file = "{keys}"
+{more}
 [log]
 level = "error"
 """
 
 
-def command_line(url: str, keys: Path) -> Tongban:
-    """`tongban` on a migrated database, with this key file and a configuration beside it."""
+def command_line(url: str, keys: Path, more: str = "") -> Tongban:
+    """`tongban` on a migrated database, with this key file and a configuration beside it; `more` on the keys."""
     config = keys.parent / "config.toml"
-    config.write_text(_CONFIG.format(aes="a" * 43, url=url, keys=keys), encoding="utf-8")
+    config.write_text(_CONFIG.format(aes="a" * 43, url=url, keys=keys, more=more), encoding="utf-8")
 
     def run(*words: str) -> tuple[int, str]:
         result = CliRunner().invoke(main, ["--config", str(config), *words])

@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from storage import sealing
+from storage.ciphers import Cipher
 from storage.sealing import SECRET_BYTES, Key, KeyRing
 
 
-def ring_of(*ids: int) -> KeyRing:
+def ring_of(*ids: int, cipher: Cipher = Cipher.AES) -> KeyRing:
     """A ring with a key for each of these ids; equal ids have equal secrets."""
-    return KeyRing([Key(one, one.to_bytes(2, "big") * (SECRET_BYTES // 2), "2026-11-24") for one in ids])
+    return KeyRing([Key(one, one.to_bytes(2, "big") * (SECRET_BYTES // 2), "2026-11-24", cipher) for one in ids])
 
 
 @contextmanager
