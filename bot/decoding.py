@@ -14,10 +14,12 @@ import os
 import resource
 import sys
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
+from struct import pack
+from typing import Any
 
 CPU_SECONDS = 20
 MEMORY = 1024 * 1024 * 1024
@@ -38,6 +40,10 @@ SOUND_FORMATS: Mapping[bytes, str] = {
     b"\xff\xf8": "aac", b"\xff\xf9": "aac", b"\xff": "mp3",
 }  # fmt: skip
 """How a sound begins and what it then is, the first that fits; an MP4 says so a little later."""
+SPEEX_RATE, SPEEX_SAMPLES = 16_000, 320
+"""Of the wideband frames that WeChat sends, of 20 ms each."""
+_SPEEX_NARROW, _SPEEX_WIDE = (5, 43, 119, 160, 220, 300, 364, 492, 79), (4, 36, 112, 192, 352)
+"""Bits of a frame's lower and upper half by the mode each half begins with (the Speex manual, bit allocation)."""
 
 
 def picture(content: bytes) -> bytes:
@@ -62,14 +68,10 @@ def voice(content: bytes) -> bytes:
     import av  # noqa: PLC0415 - a picture has no use for it
 
     made, seconds = BytesIO(), 0.0
-    with (
-        av.open(BytesIO(content), "r", format=_sound_format(content)) as source,
-        av.open(made, "w", format="mp3") as target,
-    ):
-        heard = source.streams.audio[0]
+    with av.open(made, "w", format="mp3") as target:
         stream = target.add_stream("libmp3lame", rate=RATE, layout="mono", bit_rate=BIT_RATE)
         resampler = av.AudioResampler(format=stream.format, layout="mono", rate=RATE)
-        for frame in source.decode(heard):
+        for frame in _frames(content):
             seconds += frame.samples / frame.sample_rate
             if seconds > LONGEST_SECONDS:
                 raise ValueError("longer than a voice is")
@@ -83,10 +85,57 @@ def voice(content: bytes) -> bytes:
     return made.getvalue()
 
 
-def _sound_format(content: bytes) -> str:
+def _frames(content: bytes) -> Iterator[Any]:
+    """What is heard, piece by piece, as PyAV has it."""
+    import av  # noqa: PLC0415 - as above
+
+    name = _sound_format(content)
+    if name is None:
+        yield from _speex_frames(content)
+        return
+    with av.open(BytesIO(content), "r", format=name) as source:
+        yield from source.decode(source.streams.audio[0])
+
+
+def _sound_format(content: bytes) -> str | None:
     if content[4:8] == b"ftyp":
         return "mov"
-    return next(name for start, name in SOUND_FORMATS.items() if content.startswith(start))
+    return next((name for start, name in SOUND_FORMATS.items() if content.startswith(start)), None)
+
+
+def _speex_frames(content: bytes) -> Iterator[Any]:
+    """WeChat's speex (`audio/x-speex-with-header-byte`): no head, each packet behind a byte that gives its length."""
+    import av  # noqa: PLC0415 - as above
+
+    packets = []
+    while content:
+        end = 1 + content[0]
+        if not 1 < end <= len(content):
+            raise ValueError("not packets one after the other")
+        packets.append(content[1:end])
+        content = content[end:]
+    if not packets or not (together := _speex_frames_in(packets[0])):
+        raise ValueError("nothing to hear")
+    decoder = av.CodecContext.create("speex", "r")
+    decoder.extradata = pack(  # the head that a file would have: the manual's SpeexHeader
+        "<8s20s13i", b"Speex   ", b"1.2", 1, 80, SPEEX_RATE, 1, 4, 1, -1, SPEEX_SAMPLES, 0, together, 0, 0, 0
+    )
+    for packet in packets:
+        yield from decoder.decode(av.Packet(packet))
+
+
+def _speex_frames_in(packet: bytes) -> int:
+    """How many frames lie bit to bit in a packet, by their modes; what does not make one more is the padding."""
+    bits = "".join(f"{byte:08b}" for byte in packet)
+    count = at = 0
+    while bits[at : at + 1] == "0" and (mode := int(bits[at + 1 : at + 5].ljust(4, "1"), 2)) < len(_SPEEX_NARROW):
+        at += _SPEEX_NARROW[mode]
+        if bits[at : at + 1] == "1":
+            at += _SPEEX_WIDE[min(int(bits[at + 1 : at + 4].ljust(3, "0"), 2), len(_SPEEX_WIDE) - 1)]
+        if at > len(bits):
+            break
+        count += 1
+    return count
 
 
 MAKERS: Mapping[str, Callable[[bytes], bytes]] = {"picture": picture, "voice": voice}

@@ -28,7 +28,8 @@ LARGEST = 4 * 1024 * 1024
 _MADE_OF = dict.fromkeys(
     ("image/jpeg", "image/png", "image/gif", "image/webp", "image/bmp"), ("picture", "image/jpeg")
 ) | dict.fromkeys(
-    ("audio/amr", "audio/mpeg", "audio/mp4", "audio/aac", "audio/ogg", "audio/wav"), ("voice", "audio/mpeg")
+    ("audio/amr", "audio/mpeg", "audio/mp4", "audio/aac", "audio/ogg", "audio/wav", "audio/speex"),
+    ("voice", "audio/mpeg"),
 )
 """An original's type → what is made of it, and the type of that."""
 _OF_THE_MACHINE = frozenset({"ImportError", "MemoryError", "ModuleNotFoundError"})
@@ -36,10 +37,7 @@ _OF_THE_MACHINE = frozenset({"ImportError", "MemoryError", "ModuleNotFoundError"
 
 
 def has_one(content_type: str) -> bool:
-    """Whether originals of this type have a rendition: a film has none, nor a sound that nobody here decodes.
-
-    Such sounds are SILK and WeChat's own speex, which is raw frames of a size that is nowhere documented.
-    """
+    """Whether originals of this type have a rendition: a film has none, nor SILK, which nobody here decodes."""
     return content_type in _MADE_OF
 
 

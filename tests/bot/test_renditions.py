@@ -23,7 +23,7 @@ from storage.media import Media, MediaState
 from storage.renditions import Rendition, claim, expect, release
 from tests.bot.rig import Rig, prepared, rig
 from tests.support.databases import Databases
-from tests.support.media import picture, seconds_of, tone
+from tests.support.media import picture, seconds_of, speex, tone
 from tests.support.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
@@ -116,6 +116,13 @@ async def test_every_kind_of_sound_that_is_kept_can_be_played(encoding: str) -> 
     assert abs(seconds_of(made) - 1) < 0.2
 
 
+@pytest.mark.parametrize("together", [1, 2, 3])
+async def test_wechats_speex_can_be_played_however_many_frames_a_packet_holds(together: int) -> None:
+    made = await decoded("voice", speex(50, together))
+    assert content_type_of(made, "") == "audio/mpeg"
+    assert abs(seconds_of(made) - together) < 0.2
+
+
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP", "BMP"])
 async def test_every_kind_of_picture_that_phones_send_has_a_blur(kind: str) -> None:
     sent = BytesIO()
@@ -145,8 +152,10 @@ def bomb(width: int, height: int) -> bytes:
         ("voice", b"#!AMR\n", "ValueError"),
         ("voice", tone(601, encoding="mp3"), "ValueError"),
         ("voice", b"ID3" + bytes(5000), "Error"),
+        ("voice", speex(50)[:-7], "ValueError"),
+        ("voice", b"\x06\x9d\x1b\x96" * 20, "ValueError"),
     ],
-    ids=["bomb", "too many pixels", "broken picture", "no sound", "too long", "broken sound"],
+    ids=["bomb", "too many pixels", "broken picture", "no sound", "too long", "broken sound", "cut off", "no packets"],
 )
 async def test_what_cannot_be_decoded_says_so_by_its_kind_alone(what: str, content: bytes, error: str) -> None:
     with pytest.raises(NotMade, match=error):
