@@ -24,7 +24,7 @@ class Database(Protocol):
         ...
 
     def read(self, work: Work[T]) -> Awaitable[T]:
-        """Run `work` on a read-only connection."""
+        """Run `work` on a read-only connection, without waiting for any turn."""
         ...
 
     def close(self) -> None:

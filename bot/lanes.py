@@ -9,6 +9,7 @@ from enum import IntEnum
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
 
 T = TypeVar("T")
 Work = Callable[[Connection], T]
@@ -120,6 +121,9 @@ class Lanes:
 
 
 def read_with(engine: Engine, work: Work[T]) -> T:
-    """Run `work` on a connection of its own; what it began is rolled back."""
-    with engine.connect() as connection:
-        return work(connection)
+    """Run `work` on a connection of its own that may only read; Unavailable when the database does not answer."""
+    try:
+        with engine.connect() as connection:
+            return work(connection.execution_options(postgresql_readonly=True))  # on SQLite every reader only reads
+    except DBAPIError as error:
+        raise Unavailable(type(error).__name__) from error

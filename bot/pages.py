@@ -8,9 +8,6 @@ import hashlib
 import json
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
-from copy import copy
-from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -18,23 +15,22 @@ import structlog
 from aiohttp import web
 from aiohttp.web import Request, Response, StreamResponse
 from itsdangerous import BadSignature
-from sqlalchemy import Connection
 
-from bot import faults, metrics
+from bot import faults, metrics, page_turns
 from bot.clock import Clock
 from bot.downloads import sent
 from bot.engine import Database, Lane, Unavailable
 from bot.logs import place
+from bot.page_turns import Asked, Done
 from bot.settings import Settings
 from bot.signin import BACK, HOME, SESSION_LIFE, Problem, Signer, SignIn
 from bot.wechat import WeChat
-from handlers import routes
-from handlers.page import Answer, Download, Goto, Page, Route
+from handlers.page import Download, Goto, Page, Route
 from handlers.pages import PAGES
 from handlers.policy import Policy
-from handlers.turn import Refused, Turn
+from handlers.turn import Refused
 from messages import render, render_page
-from storage import contacts, inbox, sealing, sessions
+from storage import sealing
 from storage.lifecycle import NotAllowed
 
 log = structlog.get_logger()
@@ -53,20 +49,6 @@ HEADERS = {
 }
 _FORM, _NOTICE, _NOTICE_PLACE = "form", "notice", "page.notice"
 _NOTICE_SECONDS, _NOTICE_LETTERS = 60, 600
-
-
-@dataclass(frozen=True)
-class Asked:
-    """One request, as the database thread needs it."""
-
-    route: Route
-    path: dict[str, str]
-    form: dict[str, str]
-    session: bytes
-    """Hash of the session cookie."""
-    now: datetime
-    once: str | None = None
-    """What is equal when the same form comes twice."""
 
 
 class Pages:
@@ -103,12 +85,19 @@ class Pages:
             return self._signin.start(request, request.path_qs)
         if route.method == "POST":
             self._wake()
-        return self._shown(request, session, *done)
+        return self._shown(request, session, done)
 
-    async def _done(self, asked: Asked) -> tuple[Answer, str] | None:
+    async def _done(self, asked: Asked) -> Done | None:
         """What the page function gave, once it is committed; None when the session is not live any more."""
-        work, key = partial(_run, asked=asked, policy=self._policy), int.from_bytes(asked.session[:4], "big")
-        done = await self._database.run(work, Lane.CHAT, key)
+        key = int.from_bytes(asked.session[:4], "big")
+        if asked.once is None:
+            done, looks = await self._database.read(partial(page_turns.look, asked=asked, policy=self._policy))
+            if looks:
+                await self._database.run(partial(page_turns.log, looks=looks), Lane.CHAT, key)
+        else:
+            work = partial(page_turns.act, asked=asked, policy=self._policy)
+            done = await self._database.run(work, Lane.CHAT, key)
+        metrics.turns.labels("page").inc()
         faults.reach("page_after_commit_before_answer")
         return done
 
@@ -138,50 +127,20 @@ class Pages:
     def _signer(self, session: bytes) -> Signer:
         return Signer(self._clock, "form", session.hex())
 
-    def _shown(self, request: Request, session: bytes, answer: Answer, said: str) -> Response:
+    def _shown(self, request: Request, session: bytes, done: Done) -> Response:
+        answer = done.answer
         if isinstance(answer, Download):
             return sent(request, answer)
         if isinstance(answer, Goto):
             response = web.Response(status=303, headers=HEADERS | {"Location": answer.path})
-            if said:
-                _leave_notice(response, said, secure=self._origin.startswith("https://"))
+            if done.said:
+                _leave_notice(response, done.said, secure=self._origin.startswith("https://"))
             return response
         word = self._signer(session).sign(secrets.token_urlsafe(12)).decode()
         shown = _page(answer, 200, form=word, notice=_notice_in(request))
         if _NOTICE in request.cookies:
             shown.del_cookie(_NOTICE, path="/m/")
         return shown
-
-
-def _run(connection: Connection, asked: Asked, policy: Policy) -> tuple[Answer, str] | None:
-    """One page, in one transaction: who it is, the act or the logged look, and what was said."""
-    signed_in = sessions.live(connection, asked.session, asked.now)
-    posted = asked.once is not None
-    talk = contacts.talk_with(connection, signed_in.contact_id, asked.now, lock=posted) if signed_in else None
-    if talk is None:
-        return None
-    turn = Turn(connection, asked.now, policy, talk, kinds=routes.TASKS)
-    try:
-        if turn.person is None:
-            raise Problem("not_bound", 403)
-        if asked.route.twice and _came_before(connection, talk.contact_id, asked):
-            return Goto(asked.route.twice.format(**asked.path)), ""
-        before = copy(talk)
-        answer = asked.route.act(turn, asked.path, asked.form)
-        turn.settle()
-    finally:
-        turn.abandon()
-    if talk != before:
-        contacts.keep(connection, talk)
-    metrics.turns.labels("page").inc()
-    faults.reach("page_before_commit")
-    return answer, "\n\n".join(turn.said)
-
-
-def _came_before(connection: Connection, contact_id: int, asked: Asked) -> bool:
-    """Whether this very form was handled already; like a message, it is claimed in the inbox by what it is."""
-    key = inbox.key_of(f"page {contact_id} {asked.once}")
-    return inbox.claim(connection, key, contact_id, asked.now, {"kind": "page"}) is None
 
 
 def _guarded(handler: Handler) -> Handler:

@@ -1,9 +1,9 @@
 """`Turn`: the one object a handler gets. One message, one due thing or one page, at one instant, in one transaction."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection
@@ -65,6 +65,8 @@ class Turn:
     """Whether what was said holds a receipt and has to be erased after a day."""
     kinds: "Mapping[str, TaskKind]" = field(default_factory=dict)
     """Every kind of task by name; `handlers.routes` gives it, since a list shows tasks of all topics."""
+    looks: "list[Callable[[Connection], None]] | None" = None
+    """Of a turn that may only read: what has to be logged, for the shell to commit before anything is shown."""
     _session: Session | None = None
 
     @property
@@ -186,10 +188,14 @@ class Turn:
 
     def audit(self, act: str, subject: str, subject_id: int | None = None, note: str | None = None) -> None:
         """Log who did or looked at what."""
-        audit.add(
-            self.connection, at=self.now, act=act, subject=subject, subject_id=subject_id,
+        log = partial(
+            audit.add, at=self.now, act=act, subject=subject, subject_id=subject_id,
             person_id=self.talk.person_id if self.talk else None, note=note,
         )  # fmt: skip
+        if self.looks is None:
+            log(self.connection)
+        else:
+            self.looks.append(log)
 
     def county_id(self) -> int:
         """The county's area: where a matter belongs whose place is not known."""
