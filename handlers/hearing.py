@@ -4,7 +4,7 @@ The lexicon is `messages/lexicon/*.toml`; `docs/understanding.md` says how a cou
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Literal, Protocol, TypeVar, cast
@@ -17,6 +17,8 @@ from messages import lexicon, plain
 Span = tuple[int, int]
 Phrase = tuple[tuple[str, ...], ...]
 """Parts that must all be there in any order; a part is a run of words in order with small gaps."""
+Phrases = Mapping[str, Sequence[Phrase]]
+"""By their first word: nearly every phrase falls there, so only those whose first word was heard are looked at."""
 
 _GAP = 8
 """Between two words of a phrase there may be this many other characters."""
@@ -49,7 +51,7 @@ class Rule:
     """One rule of danger.toml or situations.toml."""
 
     name: str
-    phrases: tuple[Phrase, ...]
+    phrases: Phrases
     situation: int | Literal["sexual", "pregnancy"] | None = None
     """A code, or "sexual" / "pregnancy", which become a code by age and sex, or None for accidents."""
     weight: int = 3
@@ -67,10 +69,10 @@ class Heard:
 
     spans: dict[str, list[Span]]
 
-    def any(self, phrases: Iterable[Phrase]) -> bool:
+    def any(self, phrases: Phrases) -> bool:
         """Whether one of `phrases` is in the message."""
-        spans = self.spans  # nearly every phrase falls at its first word, so that is asked before anything else
-        return any(phrase[0][0] in spans and all(map(self.find, phrase)) for phrase in phrases)
+        first = phrases.keys() & self.spans.keys()
+        return any(all(map(self.find, phrase)) for word in first for phrase in phrases[word])
 
     def find(self, part: Sequence[str]) -> Span | None:
         """The first place where the words of `part` follow each other."""
@@ -99,10 +101,10 @@ class Book:
     """All word lists, ready for reading."""
 
     rules: list[Rule] = field(default_factory=list)
-    signs: dict[str, list[Phrase]] = field(default_factory=dict)
+    signs: dict[str, Phrases] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
     """What a sign is called in an explanation."""
-    harmless: list[Phrase] = field(default_factory=list)
+    harmless: Phrases = field(default_factory=dict)
     readable: re.Pattern[str] = re.compile("")
     placeholder: re.Pattern[str] = re.compile("")
     negations: tuple[str, ...] = ()
@@ -118,8 +120,8 @@ class Book:
         """Find every word; harmless expressions are blanked first, so that "laughed to death" holds no death."""
         texts: tuple[str, ...] = (raw, self._corrected(raw))
         heard, masked = Heard(self._spans(texts)), texts
-        for phrase in self.harmless:
-            for start, end in heard.all(phrase[0]):
+        for word in self.harmless.keys() & heard.spans.keys():
+            for start, end in (span for phrase in self.harmless[word] for span in heard.all(phrase[0])):
                 masked = tuple(text[:start] + _MASK * (end - start) + text[end:] for text in masked)
         return heard if masked == texts else Heard(self._spans(masked))
 
@@ -148,7 +150,7 @@ def book() -> Book:
     """The lexicon, read once; a wrong entry is an error that names it."""
     context, made, vocabulary = lexicon("context"), Book(), _Vocabulary(lexicon("words"))
     for name, rule in (lexicon("danger") | lexicon("situations")).items():
-        made.rules.append(Rule(name, **(rule | {"phrases": tuple(vocabulary.compiled(rule["phrases"]))})))
+        made.rules.append(Rule(name, **(rule | {"phrases": vocabulary.compiled(rule["phrases"])})))
     for name, phrases in (context["signs"] | lexicon("intents")).items():
         made.signs[name] = vocabulary.compiled(phrases)
     made.harmless, made.names = vocabulary.compiled(context["harmless"]), context["names"]
@@ -175,7 +177,7 @@ class _Vocabulary:
             for word in words:
                 self.tokens.setdefault(plain(word), set()).add(f"[{name}]")
 
-    def compiled(self, phrases: Iterable[str]) -> list[Phrase]:
+    def compiled(self, phrases: Iterable[str]) -> Phrases:
         """The phrases in their parts; their words are added to the vocabulary."""
         found = [tuple(tuple(part.split()) for part in phrase.split(" + ")) for phrase in phrases]
         for token in (token for phrase in found for part in phrase for token in part):
@@ -183,7 +185,10 @@ class _Vocabulary:
                 self.tokens.setdefault(token, set()).add(token)
             elif token[1:-1] not in self.classes:
                 raise KeyError(f"words.toml has no list {token}")
-        return found
+        by_first: dict[str, list[Phrase]] = {}
+        for phrase in found:
+            by_first.setdefault(phrase[0][0], []).append(phrase)
+        return by_first
 
 
 @cache

@@ -65,7 +65,7 @@ class Turn:
     """Whether what was said holds a receipt and has to be erased after a day."""
     kinds: "Mapping[str, TaskKind]" = field(default_factory=dict)
     """Every kind of task by name; `handlers.routes` gives it, since a list shows tasks of all topics."""
-    looks: "list[Callable[[Connection], None]] | None" = None
+    looks: list[Callable[[Connection], None]] | None = None
     """Of a turn that may only read: what has to be logged, for the shell to commit before anything is shown."""
     _session: Session | None = None
 

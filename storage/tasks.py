@@ -19,6 +19,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
+    func,
     insert,
     literal,
     null,
@@ -126,7 +127,7 @@ def _new(dialect: Any) -> Any:  # noqa: ANN401 - the two dialects' inserts share
 
 _NEW_SQLITE, _NEW_POSTGRESQL = _new(sqlite), _new(postgresql)
 _DUE = (
-    select(_T.c.id, _T.c.kind, _T.c.subject, _T.c.subject_id, _T.c.failures)
+    select(_T.c.id, _T.c.kind, _T.c.subject, _T.c.subject_id, _T.c.failures, _T.c.next_at)
     .where(_T.c.next_at <= bindparam("now"), _T.c.state.in_(LIVE))
     .order_by(_T.c.urgency.desc(), _T.c.next_at, _T.c.id)
     .limit(bindparam("limit"))
@@ -218,8 +219,24 @@ def heard(connection: Connection, report_id: int, *, quiet_at: datetime, follow_
         connection.execute(_HEARD, values | {"burst": f"burst:report:{report_id}", "follow_at": follow_at})
 
 
+_S: Any = Shown.__table__
+_HAS = select(_S.c.number).where(
+    _S.c.contact_id == bindparam("contact_id"), _S.c.subject == bindparam("subject"),
+    _S.c.subject_id == bindparam("subject_id"), _S.c.until > bindparam("now"),
+)  # fmt: skip
+_FREE = select(func.min(case((_S.c.until <= bindparam("now"), _S.c.number))), func.max(_S.c.number)).where(
+    _S.c.contact_id == bindparam("contact_id")
+)
+_SHOW_NEW = insert(_S)
+_SHOW = (
+    update(_S)
+    .where(_S.c.contact_id == bindparam("b_contact"), _S.c.number == bindparam("b_number"))
+    .values(subject=bindparam("subject"), subject_id=bindparam("subject_id"), until=bindparam("until"))
+)
+
+
 def due(connection: Connection, now: datetime, limit: int) -> list[Any]:
-    """Tasks to look at now, danger first: id, kind, subject, subject_id, failures; locked for this transaction."""
+    """Tasks to look at now, danger first: id, kind, subject, subject_id, failures, next_at; locked till the end."""
     return list(connection.execute(_DUE, {"now": now, "limit": limit}))
 
 
@@ -310,24 +327,20 @@ def told(session: Session, task_id: int) -> list[int]:
 
 def number_for(session: Session, contact_id: int, subject: str, subject_id: int, now: datetime, until: datetime) -> int:
     """The number under which this contact sees a thing: the one it has, or the smallest free one."""
-    alone(session.connection(), f"numbers {contact_id}")  # two alarms to one phone must not take the same number
-    row = session.scalar(
-        select(Shown).where(
-            Shown.contact_id == contact_id, Shown.subject == subject, Shown.subject_id == subject_id, Shown.until > now
-        )
-    )
-    if row:
-        row.until = until
-        return row.number
-    rows = {one.number: one for one in session.scalars(select(Shown).where(Shown.contact_id == contact_id))}
-    number = next(n for n in range(1, len(rows) + 2) if n not in rows or rows[n].until <= now)
-    if number in rows:
-        lapsed = rows[number]
-        lapsed.subject, lapsed.subject_id, lapsed.until = subject, subject_id, until
-    else:
-        session.add(Shown(contact_id=contact_id, number=number, subject=subject, subject_id=subject_id, until=until))
-    session.flush()  # the next number of this list must see it
-    return number
+    connection = session.connection()
+    alone(connection, f"numbers {contact_id}")  # two alarms to one phone must not take the same number
+    thing = {"contact_id": contact_id, "subject": subject, "subject_id": subject_id}
+    has: int | None = connection.execute(_HAS, thing | {"now": now}).scalar()
+    if has is not None:
+        connection.execute(_SHOW, thing | {"b_contact": contact_id, "b_number": has, "until": until})
+        return has
+    lapsed, highest = connection.execute(_FREE, {"contact_id": contact_id, "now": now}).one()
+    if lapsed is None:
+        number = (highest or 0) + 1  # there are no gaps: numbers lapse, and are given again
+        connection.execute(_SHOW_NEW, thing | {"number": number, "until": until})
+        return number
+    connection.execute(_SHOW, thing | {"b_contact": contact_id, "b_number": lapsed, "until": until})
+    return int(lapsed)
 
 
 def shown_as(session: Session, contact_id: int, number: int, now: datetime) -> tuple[str, int] | None:
