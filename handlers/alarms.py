@@ -7,7 +7,7 @@ from handlers.kinds import TaskKind
 from handlers.turn import Card, Turn
 from handlers.workdays import in_window
 from messages import label, render
-from storage import areas, contacts, outbox, people, reports, tasks
+from storage import areas, contacts, outbox, people, reports, shown_numbers, tasks
 from storage.outbox import OutboxKind
 from storage.people import Role
 from storage.reports import Report
@@ -145,7 +145,7 @@ def _last_rung(turn: Turn, task: Task) -> None:
 
 def _number(turn: Turn, task: Task, contact: int) -> int:
     until = turn.now + timedelta(days=turn.policy.shown_number_days)
-    return tasks.number_for(turn.session, contact, "task", task.id, turn.now, until)
+    return shown_numbers.number_for(turn.connection, contact, "task", task.id, turn.now, until)
 
 
 def open_empty_rung(turn: Turn, area_id: int, number: int) -> None:

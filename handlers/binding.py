@@ -9,7 +9,7 @@ from handlers.conversation import Flow, end
 from handlers.questions import Words, YesNo
 from handlers.turn import Turn
 from messages import Command, plain
-from storage import bindings, contacts, outbox, people, sealing, sessions
+from storage import bindings, contacts, outbox, people, sealing, sessions, shown_numbers
 from storage.contacts import Talk
 from storage.outbox import OutboxKind
 from storage.people import Invite, Person, Role
@@ -116,7 +116,7 @@ def let_go(turn: Turn, contact_id: int, to: int | None = None) -> None:
         outbox.cancel_of(turn.connection, contact_id)
     else:
         outbox.move(turn.connection, contact_id, to)
-        bindings.move_shown(turn.connection, contact_id, to)
+        shown_numbers.move(turn.connection, contact_id, to)
     bindings.release(turn.connection, contact_id)
     sessions.revoke_of_contact(turn.connection, contact_id, turn.now)
 

@@ -8,7 +8,7 @@ from handlers import alarms
 from handlers.conversation import show
 from handlers.turn import Refused, Turn
 from messages import Command
-from storage import tasks
+from storage import shown_numbers, tasks
 from storage.people import Person
 from storage.tasks import LIVE, Task
 
@@ -57,7 +57,7 @@ def show_tasks(turn: Turn, some: Sequence[Task], name: str, left: int = 0) -> No
     until = turn.now + timedelta(days=turn.policy.shown_number_days)
     rows = []
     for task in some:
-        number = tasks.number_for(turn.session, contact, "task", task.id, turn.now, until)
+        number = shown_numbers.number_for(turn.connection, contact, "task", task.id, turn.now, until)
         rows.append((*place_in_list(turn, task), number, turn.kinds[task.kind].line(turn, task)))
     ordered = sorted(rows, key=lambda row: row[:2])
     groups = [
@@ -71,7 +71,7 @@ def show_tasks(turn: Turn, some: Sequence[Task], name: str, left: int = 0) -> No
 def task_of_number(turn: Turn, number: int) -> Task:
     """The live task this person was shown under a number."""
     contact = turn.talk.contact_id if turn.talk else 0
-    meant = tasks.shown_as(turn.session, contact, number, turn.now)
+    meant = shown_numbers.meant_by(turn.connection, contact, number, turn.now)
     if meant is None or meant[0] != "task":
         raise Refused("tasks/unknown_number", number=number)
     task = turn.session.get_one(Task, meant[1])

@@ -12,7 +12,7 @@ from handlers.turn import Turn
 from handlers.visit_filing import TOPICS, speaker
 from handlers.workdays import local_day
 from messages import Command, label, labels, render
-from storage import tasks
+from storage import shown_numbers
 from storage.children import Child
 from storage.tasks import Task
 from storage.visits import TASK_KIND
@@ -61,7 +61,7 @@ def turned_page(turn: Turn, flow: "Flow", command: Command | None) -> bool:
 def child_of_number(turn: Turn, number: int) -> tuple[Child, str | None] | None:
     """The child this person was shown under a number, and the side when as a visit task; None for anything else."""
     contact = turn.talk.contact_id if turn.talk else 0
-    subject, subject_id = tasks.shown_as(turn.session, contact, number, turn.now) or ("", 0)
+    subject, subject_id = shown_numbers.meant_by(turn.connection, contact, number, turn.now) or ("", 0)
     if subject == "task":
         task = turn.session.get_one(Task, subject_id)
         return (turn.session.get_one(Child, task.subject_id), side_of(task)) if task.kind == TASK_KIND else None
@@ -73,7 +73,7 @@ def _option(turn: Turn, one: pairs.Followed) -> Option:
     contact = turn.talk.contact_id if turn.talk else 0
     subject, subject_id = ("task", one.task.id) if one.task else ("child", one.child.id)
     until = turn.now + timedelta(days=turn.policy.shown_number_days)
-    number = tasks.number_for(turn.session, contact, subject, subject_id, turn.now, until)
+    number = shown_numbers.number_for(turn.connection, contact, subject, subject_id, turn.now, until)
     return Option(number, str(one.child.id), choice(turn, one.child, one.task))
 
 

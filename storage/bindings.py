@@ -2,15 +2,15 @@
 
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
+from storage import shown_numbers
 from storage.contacts import Contact
 from storage.people import Invite, Person, PersonRole
 from storage.reporters import Reporter
-from storage.tasks import Shown
 
-_C, _I, _R, _S = Contact.__table__, Invite.__table__, Reporter.__table__, Shown.__table__
+_C, _I, _R = Contact.__table__, Invite.__table__, Reporter.__table__
 _TRIES = select(_C.c.bind_tries, _C.c.bind_blocked_until).where(_C.c.id == bindparam("id"))
 _SET_TRIES = (
     update(_C)
@@ -60,13 +60,7 @@ def bind(connection: Connection, contact_id: int, person_id: int) -> None:
 def release(connection: Connection, contact_id: int) -> None:
     """This contact is nobody in particular any more; the numbers it was shown mean nothing now."""
     connection.execute(_BIND, {"b_id": contact_id, "b_person": None})
-    connection.execute(delete(_S).where(_S.c.contact_id == contact_id))
-
-
-def move_shown(connection: Connection, contact_id: int, to: int) -> None:
-    """The numbers this contact was shown mean the same to another one, and no others do."""
-    connection.execute(delete(_S).where(_S.c.contact_id == to))
-    connection.execute(update(_S).where(_S.c.contact_id == contact_id).values(contact_id=to))
+    shown_numbers.forget(connection, contact_id)
 
 
 def forget_reporter(connection: Connection, contact_id: int) -> list[int]:

@@ -17,6 +17,7 @@ from storage import (
     reporters,
     reports,
     sessions,
+    shown_numbers,
     tasks,
     visits,
 )
@@ -25,6 +26,7 @@ from storage.database import Base
 METADATA = Base.metadata
 MODULES = (
     areas, audit, cases, children, contacts, county, inbox, lifecycle, media, outbox, people, recordings,
-    renditions, reporters, reports, sessions, tasks, visits,
+    renditions, reporters, reports, sessions, shown_numbers, tasks,
+    visits,
 )  # fmt: skip
 """One module a topic; named here so that nothing is imported for its side effect alone."""

@@ -19,7 +19,6 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
-    func,
     insert,
     literal,
     null,
@@ -30,7 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from storage.database import Base, Id, alone, due_index, is_sqlite
+from storage.database import Base, Id, due_index, is_sqlite
 
 
 class TaskState(StrEnum):
@@ -98,23 +97,6 @@ class TaskTold(Base):
     person_id: Mapped[int] = mapped_column(ForeignKey("person.id"))
     rung: Mapped[int] = mapped_column(SmallInteger)
     told_at: Mapped[datetime]
-
-
-class Shown(Base):
-    """A number a person was shown: it means the same thing to that contact until it lapses (seven days)."""
-
-    __tablename__ = "shown"
-    __table_args__ = (
-        UniqueConstraint("contact_id", "number"),
-        Index("ix_shown_subject", "contact_id", "subject", "subject_id"),
-    )
-
-    id: Mapped[int] = mapped_column(Id, primary_key=True)
-    contact_id: Mapped[int] = mapped_column(ForeignKey("contact.id"))
-    number: Mapped[int]
-    subject: Mapped[str] = mapped_column(String(20))
-    subject_id: Mapped[int] = mapped_column(Id)
-    until: Mapped[datetime]
 
 
 _T = Task.__table__
@@ -219,22 +201,6 @@ def heard(connection: Connection, report_id: int, *, quiet_at: datetime, follow_
         connection.execute(_HEARD, values | {"burst": f"burst:report:{report_id}", "follow_at": follow_at})
 
 
-_S: Any = Shown.__table__
-_HAS = select(_S.c.number).where(
-    _S.c.contact_id == bindparam("contact_id"), _S.c.subject == bindparam("subject"),
-    _S.c.subject_id == bindparam("subject_id"), _S.c.until > bindparam("now"),
-)  # fmt: skip
-_FREE = select(func.min(case((_S.c.until <= bindparam("now"), _S.c.number))), func.max(_S.c.number)).where(
-    _S.c.contact_id == bindparam("contact_id")
-)
-_SHOW_NEW = insert(_S)
-_SHOW = (
-    update(_S)
-    .where(_S.c.contact_id == bindparam("b_contact"), _S.c.number == bindparam("b_number"))
-    .values(subject=bindparam("subject"), subject_id=bindparam("subject_id"), until=bindparam("until"))
-)
-
-
 def due(connection: Connection, now: datetime, limit: int) -> list[Any]:
     """Tasks to look at now, danger first: id, kind, subject, subject_id, failures, next_at; locked till the end."""
     return list(connection.execute(_DUE, {"now": now, "limit": limit}))
@@ -323,34 +289,6 @@ _TOLD = select(_L.c.person_id).where(_L.c.task_id == bindparam("task_id")).disti
 def told(session: Session, task_id: int) -> list[int]:
     """Everybody who was told about a task (person ids)."""
     return list(session.execute(_TOLD, {"task_id": task_id}).scalars())
-
-
-def number_for(session: Session, contact_id: int, subject: str, subject_id: int, now: datetime, until: datetime) -> int:
-    """The number under which this contact sees a thing: the one it has, or the smallest free one."""
-    connection = session.connection()
-    alone(connection, f"numbers {contact_id}")  # two alarms to one phone must not take the same number
-    thing = {"contact_id": contact_id, "subject": subject, "subject_id": subject_id}
-    has: int | None = connection.execute(_HAS, thing | {"now": now}).scalar()
-    if has is not None:
-        connection.execute(_SHOW, thing | {"b_contact": contact_id, "b_number": has, "until": until})
-        return has
-    lapsed, highest = connection.execute(_FREE, {"contact_id": contact_id, "now": now}).one()
-    if lapsed is None:
-        number = (highest or 0) + 1  # there are no gaps: numbers lapse, and are given again
-        connection.execute(_SHOW_NEW, thing | {"number": number, "until": until})
-        return number
-    connection.execute(_SHOW, thing | {"b_contact": contact_id, "b_number": lapsed, "until": until})
-    return int(lapsed)
-
-
-def shown_as(session: Session, contact_id: int, number: int, now: datetime) -> tuple[str, int] | None:
-    """What a number means to this contact: (subject, id); None when it lapsed or never was."""
-    row = session.execute(
-        select(Shown.subject, Shown.subject_id).where(
-            Shown.contact_id == contact_id, Shown.number == number, Shown.until > now
-        )
-    ).first()
-    return (row.subject, row.subject_id) if row else None
 
 
 def hand_over(connection: Connection, from_person: int, to_person: int) -> Sequence[int]:

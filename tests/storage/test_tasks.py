@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Connection, Engine, select
 from sqlalchemy.orm import Session
 
-from storage import tasks
+from storage import shown_numbers, tasks
 from storage.tasks import Task, TaskState
 from tests.storage.conftest import NOW, Ids, settle_county
 
@@ -150,24 +150,28 @@ def test_handing_over_moves_all_live_tasks_and_no_ended_ones(engine: Engine, ids
 
 def test_a_shown_number_means_the_same_for_seven_days(engine: Engine, ids: Ids) -> None:
     def number(session: Session, subject_id: int, after: timedelta) -> int:
-        return tasks.number_for(session, ids.contact, "task", subject_id, NOW + after, NOW + after + WEEK)
+        return shown_numbers.number_for(
+            session.connection(), ids.contact, "task", subject_id, NOW + after, NOW + after + WEEK
+        )
 
     with Session(engine) as session, session.begin():
         assert [number(session, one, HOUR * 0) for one in (11, 12, 13)] == [1, 2, 3]
         assert number(session, 12, HOUR) == 2
-        assert tasks.shown_as(session, ids.contact, 1, NOW + WEEK - HOUR) == ("task", 11)
+        assert shown_numbers.meant_by(session.connection(), ids.contact, 1, NOW + WEEK - HOUR) == ("task", 11)
         assert number(session, 14, WEEK - HOUR) == 4, "1 still means 11"
-        assert tasks.shown_as(session, ids.contact, 1, NOW + WEEK) is None
+        assert shown_numbers.meant_by(session.connection(), ids.contact, 1, NOW + WEEK) is None
         assert number(session, 15, WEEK) == 1, "1 lapsed: nobody was shown it for seven days"
-        assert tasks.shown_as(session, ids.contact, 1, NOW + WEEK) == ("task", 15)
-        assert tasks.shown_as(session, ids.contact, 2, NOW + WEEK) == ("task", 12), "shown again after an hour"
+        assert shown_numbers.meant_by(session.connection(), ids.contact, 1, NOW + WEEK) == ("task", 15)
+        assert shown_numbers.meant_by(session.connection(), ids.contact, 2, NOW + WEEK) == ("task", 12), (
+            "shown again after an hour"
+        )
         assert number(session, 11, WEEK) == 3, "a new number where the old one means something else now"
-        assert tasks.shown_as(session, ids.contact, 9, NOW) is None
+        assert shown_numbers.meant_by(session.connection(), ids.contact, 9, NOW) is None
 
 
 def test_everybody_has_numbers_of_their_own(engine: Engine, ids: Ids) -> None:
     with Session(engine) as session, session.begin():
-        assert tasks.number_for(session, ids.contact, "task", 11, NOW, NOW + WEEK) == 1
-        assert tasks.number_for(session, ids.other_contact, "task", 12, NOW, NOW + WEEK) == 1
-        assert tasks.number_for(session, ids.contact, "case", 11, NOW, NOW + WEEK) == 2
-        assert tasks.shown_as(session, ids.other_contact, 1, NOW) == ("task", 12)
+        assert shown_numbers.number_for(session.connection(), ids.contact, "task", 11, NOW, NOW + WEEK) == 1
+        assert shown_numbers.number_for(session.connection(), ids.other_contact, "task", 12, NOW, NOW + WEEK) == 1
+        assert shown_numbers.number_for(session.connection(), ids.contact, "case", 11, NOW, NOW + WEEK) == 2
+        assert shown_numbers.meant_by(session.connection(), ids.other_contact, 1, NOW) == ("task", 12)

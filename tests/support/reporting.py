@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from handlers.turn import Turn
-from storage import tasks
+from storage import shown_numbers
 from storage.cases import Case
 from storage.contacts import Contact
 from storage.inbox import Inbox
@@ -74,7 +74,7 @@ class Town(County):
         def shown(turn: Turn) -> int:
             contact = turn.session.scalars(select(Contact.id).where(Contact.person_id == who.id)).one()
             until = turn.now + timedelta(days=7)
-            return tasks.number_for(turn.session, contact, "task", task.id, turn.now, until)
+            return shown_numbers.number_for(turn.connection, contact, "task", task.id, turn.now, until)
 
         return self.turn(shown)
 
