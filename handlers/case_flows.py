@@ -1,25 +1,24 @@
-"""Cases by words: claim, read, step, assign, level, words to the reporter, gist, close, approve.
+"""Cases by words: claim, step, assign, level, words to the reporter, gist, close.
 
 Each with or without the number that was shown.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from datetime import datetime, time, timedelta
 from typing import Any
 
-from handlers import alarms, cases, drafts, tasklist, who
-from handlers.account import UNREADABLE
+from handlers import alarms, approvals, case_verdicts, cases, tasklist, who
+from handlers.case_named import on_case
+from handlers.case_verdicts import ApproveFlow, ReadFlow
 from handlers.conversation import Flow, show
-from handlers.questions import Choice, Words, YesNo
+from handlers.questions import Choice, Words
+from handlers.report_questions import ReceiptNumber, receipt_in, says_none
 from handlers.turn import Refused, Turn
-from messages import Command, labels
+from handlers.workdays import at, local_day
+from messages import Command, labels, pattern, plain
 from storage import areas, people, reports, tasks
-from storage import cases as case_rows
-from storage.cases import Case
 from storage.people import STAFF, Role
 from storage.tasks import Task
-
-_LINES_SHOWN = 8
-"""Of a long account the last lines; the page has all of it."""
 
 
 def claim(turn: Turn, command: Command) -> None:
@@ -41,19 +40,44 @@ def claim(turn: Turn, command: Command) -> None:
         cases.take(turn, last.id)  # says who holds it
 
 
+def _receipt_is_wanted(flow: Flow) -> bool:
+    """Whether the police's receipt was got and the note neither has its number nor says that there is none."""
+    note = flow.answers.get("note") or ""
+    return flow.answers.get("kind") == "police_receipt" and not (receipt_in(note) or says_none(note))
+
+
+def _said_at(turn: Turn, note: str) -> datetime | None:
+    """When it happened, where a note begins with that: a clock time, with a day's word before it or without."""
+    found = pattern("said_at").match(plain(note))
+    if found is None:
+        return None
+    hour = int(found["hour"] or found["spoken"]) + (12 if found["late"] else 0)
+    minute = found["minute"] or found["past"] or "0"
+    day = local_day(turn.now) - timedelta(days=int(labels("day_word").get(found["day"], "0")))
+    moment = at(day, time(hour, int(minute) if minute.isdecimal() else 30))  # half past, in words
+    return moment if moment <= turn.now else None
+
+
 class StepFlow(Flow, name="case_step"):
     """What was done, and a word about it."""
 
     kind = Choice("case_step", skippable=False)
     note = Words()
+    number = ReceiptNumber(when=_receipt_is_wanted)
+
+    def values(self, turn: Turn) -> dict[str, Any]:  # noqa: ARG002 - every flow's shape
+        """Which step, once it is known: of a receipt the number is asked for."""
+        return {"kind": self.kind}
 
     def finish(self, turn: Turn) -> None:
         """Record it."""
         if self.given_up(turn, "kind"):
             return
         case = cases.held_case(turn, self.about["case"])
-        cases.record_step(turn, case, str(self.kind), self.note)
-        turn.say("cases/step_kept", number=case.number, kind=str(self.kind))
+        note = " ".join(filter(None, (self.note, self.number))) or None
+        moment = _said_at(turn, note or "")
+        receipt = cases.record_step(turn, case, str(self.kind), note, moment)
+        turn.say("cases/step_kept", number=case.number, kind=str(self.kind), receipt=receipt, at=moment)
 
 
 def _officers(turn: Turn, flow: Any) -> Sequence[tuple[str, str]]:  # noqa: ANN401 - the flow that asks
@@ -91,7 +115,7 @@ class LevelFlow(Flow, name="case_level"):
         if self.given_up(turn, "level", "why"):
             return
         case = cases.held_case(turn, self.about["case"])
-        done = cases.set_level(turn, case, str(self.level), str(self.why))
+        done = approvals.set_level(turn, case, str(self.level), str(self.why))
         turn.say("cases/level_set", number=case.number, level=str(self.level), done=done)
 
 
@@ -105,7 +129,7 @@ class CloseFlow(Flow, name="case_close"):
         if self.given_up(turn, "why"):
             return
         case = cases.held_case(turn, self.about["case"])
-        done = cases.close(turn, case, str(self.why))
+        done = approvals.close(turn, case, str(self.why))
         turn.say("cases/closed", number=case.number, done=done)
 
 
@@ -139,107 +163,6 @@ class GistFlow(Flow, name="case_gist"):
         turn.say("cases/gist_kept", number=case.number)
 
 
-class ReadFlow(Flow, name="case_read"):
-    """What came in, word for word, and what a person makes of it."""
-
-    verdict = Choice("read_verdict", skippable=False)
-    why = Words(when=lambda flow: flow.answers.get("verdict") == "aside", skippable=False, limit=200)
-
-    def values(self, turn: Turn) -> dict[str, Any]:
-        """The words so far, and how many things no rule can read."""
-        entries = reports.entries_of(turn.session, self._task(turn).subject_id)
-        return {
-            "words": [one.text for one in entries if one.text][-_LINES_SHOWN:],
-            "unread": sum(one.kind in UNREADABLE for one in entries),
-        }
-
-    def finish(self, turn: Turn) -> None:
-        """Take it, or set it aside with a reason."""
-        if self.given_up(turn, "verdict"):
-            return
-        task = self._task(turn)
-        if self.verdict == "take":
-            cases.take(turn, task.id)
-        elif not self.given_up(turn, "why"):
-            drafts.set_aside(turn, task.subject_id, str(self.why))
-            turn.say("cases/set_aside")
-
-    def _task(self, turn: Turn) -> Task:
-        task = turn.session.get_one(Task, self.about["task"])
-        cases.may_take(turn, task)
-        return task
-
-
-class ApproveFlow(Flow, name="case_approve"):
-    """The second person's word on lowering or closing a red case."""
-
-    agreed = YesNo(skippable=False)
-
-    def values(self, turn: Turn) -> dict[str, Any]:
-        """What was proposed, by whom and why."""
-        case = cases.held_case(turn, self.about["case"])
-        return {
-            "number": case.number, "what": case.pending, "by": alarms.name_of(turn, case.pending_by_id),
-            "why": case.pending_why or "",
-        }  # fmt: skip
-
-    def finish(self, turn: Turn) -> None:
-        """Agree or not."""
-        if self.given_up(turn, "agreed"):
-            return
-        case = cases.held_case(turn, self.about["case"])
-        what, agreed = case.pending, self.agreed == "yes"
-        cases.answer_proposal(turn, case, agreed=agreed)
-        turn.say("cases/approved", number=case.number, what=what, agreed=agreed)
-
-
-def _on_case(flow: type[Flow], question: str) -> Callable[[Turn, Command], None]:
-    """A command about one case: the number shown, or the only one the person has; words after it answer `question`."""
-
-    def run(turn: Turn, command: Command) -> None:
-        case, words = _case_meant(turn, command)
-        started = flow(about={"case": case.id})
-        code = _code(words)
-        if words and question == "words":
-            started.answers[question] = words
-        elif code and code[0] == question:
-            started.answers[question] = code[1]
-        started.advance(turn)
-
-    return run
-
-
-def _code(words: str) -> tuple[str, str] | None:
-    """The question and code that words after a command name, e.g. ("level", "red")."""
-    for question, kind in (("level", "level"), ("kind", "case_step")):
-        for code, word in labels(kind).items():
-            if words == word:
-                return question, code
-    return None
-
-
-def _case_meant(turn: Turn, command: Command) -> tuple[Case, str]:
-    person = turn.require(*STAFF)
-    words = command.argument
-    for number in command.numbers[:1]:
-        words = words.lstrip()[len(str(number)) :].strip()
-        return _case_of(turn, tasklist.task_of_number(turn, number)), words
-    mine = case_rows.held_by(turn.session, person.id)
-    if len(mine) == 1:
-        return turn.session.get_one(Case, mine[0]), words
-    if not mine:
-        raise Refused("cases/none")
-    held = [task for one in mine for task in tasks.live_of_subject(turn.session, "case", one)]
-    tasklist.show_tasks(turn, held, "tasks/which_case")
-    raise Refused("cases/name_one")
-
-
-def _case_of(turn: Turn, task: Task) -> Case:
-    if task.subject != "case":
-        raise Refused("cases/not_a_case")
-    return cases.held_case(turn, task.subject_id)
-
-
 def pick(turn: Turn, task: Task) -> None:
     """A number named from the list: an alarm is taken, a draft is read, a case says what can be done with it."""
     if task.kind in alarms.CLIMBING:
@@ -259,14 +182,15 @@ def pick(turn: Turn, task: Task) -> None:
 
 
 FLOWS: tuple[type[Flow], ...] = (
-    StepFlow, AssignFlow, LevelFlow, CloseFlow, WordsToReporter, GistFlow, ReadFlow, ApproveFlow,
+    StepFlow, AssignFlow, LevelFlow, CloseFlow, WordsToReporter, GistFlow, *case_verdicts.FLOWS,
 )  # fmt: skip
 COMMANDS = {
     "claim": claim,
-    "step": _on_case(StepFlow, "kind"),
-    "assign": _on_case(AssignFlow, "officer"),
-    "level": _on_case(LevelFlow, "level"),
-    "close": _on_case(CloseFlow, "why"),
-    "message_reporter": _on_case(WordsToReporter, "words"),
-    "gist": _on_case(GistFlow, "words"),
+    "step": on_case(StepFlow, "kind"),
+    "assign": on_case(AssignFlow, "officer"),
+    "level": on_case(LevelFlow, "level"),
+    "close": on_case(CloseFlow, "why"),
+    "message_reporter": on_case(WordsToReporter, "words"),
+    "gist": on_case(GistFlow, "words"),
+    **case_verdicts.COMMANDS,
 }

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from handlers import alarms, cases, drafts, police, who
+from handlers import alarms, approvals, cases, drafts, police, who
 from handlers.case_flows import AssignFlow, CloseFlow, GistFlow, LevelFlow, WordsToReporter
 from handlers.conversation import Flow
 from handlers.page import Answer, Fields, Goto, choice, moment, words
@@ -58,11 +58,7 @@ def situation(turn: Turn, path: Fields, form: Fields) -> Answer:
     """One of the nine situations, or none of them: a person decides, the rules only suggest."""
     sight = whole(turn, int(path["report"]))
     chosen = int(choice(form, "situation", {*labels("situation"), *labels("situation_none")}))
-    if sight.report.situation != chosen:
-        sight.report.situation = chosen
-        if sight.case is not None:
-            sight.case.situation = chosen
-        turn.audit("situation", "report", sight.report.id, str(chosen))
+    cases.confirm_situation(turn, sight.report, chosen)
     turn.say("pages/kept")
     return _back(path)
 
@@ -72,8 +68,9 @@ def step(turn: Turn, path: Fields, form: Fields) -> Answer:
     case = case_of(turn, int(path["report"]))
     kind = choice(form, "kind", labels("case_step"))
     note = words(form, "note", _LONGEST_NOTE, needed=False)
-    cases.record_step(turn, case, kind, note, moment(turn, form, "at"))
-    turn.say("cases/step_kept", number=case.number, kind=kind)
+    at = moment(turn, form, "at")
+    receipt = cases.record_step(turn, case, kind, note, at)
+    turn.say("cases/step_kept", number=case.number, kind=kind, receipt=receipt, at=at)
     return _back(path)
 
 
@@ -90,9 +87,13 @@ def receipt(turn: Turn, path: Fields, form: Fields) -> Answer:
 
 
 def set_aside(turn: Turn, path: Fields, form: Fields) -> Answer:
-    """Not about a child: one person says so, with a reason."""
+    """Not about a child: one person says so, with a reason; once somebody has it, two."""
     sight = whole(turn, int(path["report"]))
     why = words(form, "why", _LONGEST_NOTE)
+    if sight.case is not None:
+        done = approvals.set_aside(turn, sight.case, str(why))
+        turn.say("cases/case_set_aside", number=sight.case.number, done=done)
+        return _back(path)
     if sight.report.stage != ReportStage.SET_ASIDE:
         drafts.set_aside(turn, sight.report.id, str(why))
     turn.say("cases/set_aside")
@@ -103,7 +104,7 @@ def approve(turn: Turn, path: Fields, form: Fields) -> Answer:
     """The second person's word on what the first proposed for a red case."""
     case = case_of(turn, int(path["report"]))
     what, agreed = case.pending, choice(form, "agreed", labels("yes_no")) == "yes"
-    cases.answer_proposal(turn, case, agreed=agreed)
+    approvals.answer_proposal(turn, case, agreed=agreed)
     turn.say("cases/approved", number=case.number, what=what, agreed=agreed)
     return _back(path)
 
@@ -118,7 +119,7 @@ def assign(turn: Turn, path: Fields, form: Fields) -> Answer:
 
 def level(turn: Turn, path: Fields, form: Fields) -> Answer:
     """The level, with a reason."""
-    answers = {"level": choice(form, "level", cases.LEVELS), "why": words(form, "why", _LONGEST_NOTE)}
+    answers = {"level": choice(form, "level", approvals.LEVELS), "why": words(form, "why", _LONGEST_NOTE)}
     return _done(turn, path, LevelFlow, answers)
 
 

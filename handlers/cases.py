@@ -1,12 +1,15 @@
-"""Cases: claiming opens one; its holder records steps, assigns, sets the level, answers the reporter, closes.
+"""Cases: claiming opens one; its holder records steps, assigns, confirms the situation, answers the reporter.
+
+What may take two persons is in `handlers/approvals.py`.
 
 Plain acts, used by the chat flows and by the case page alike; each asks who may, and is harmless when it comes twice.
 """
 
 from datetime import datetime, timedelta
 
-from handlers import alarms, prompts, who
+from handlers import alarms, police, prompts, who
 from handlers.kinds import TaskKind
+from handlers.report_questions import receipt_in
 from handlers.turn import Card, Refused, Turn
 from handlers.workdays import in_window, local_day
 from messages import label, labels, render
@@ -17,8 +20,6 @@ from storage.people import STAFF, Role
 from storage.reports import Report, ReportStage
 from storage.tasks import Task, TaskState
 
-LEVELS = ("green", "blue", "yellow", "red")
-"""Lowest first."""
 REMINDER = timedelta(days=1)
 _REPORT_TASKS = (*alarms.CLIMBING, "draft_report", "read_report", "benefit")
 """What a claim settles: everything that waits because nobody has the report."""
@@ -131,13 +132,35 @@ def held_case(turn: Turn, case_id: int) -> Case:
     return case
 
 
+def require_holder(turn: Turn, case: Case) -> None:
+    """Whoever answers for the case, and nobody else."""
+    if turn.require(*STAFF).id != case.holder_id:
+        raise Refused("cases/holder_only", holder=alarms.name_of(turn, case.holder_id))
+
+
+def confirm_situation(turn: Turn, report: Report, chosen: int) -> None:
+    """One of the nine, or 0 for none of them; once there is a case, only its holder says so."""
+    case = turn.session.get(Case, report.case_id) if report.case_id else None
+    if case is not None:
+        require_holder(turn, case)
+    if report.situation == chosen:
+        return
+    report.situation = chosen
+    if case is not None:
+        case.situation = chosen
+    turn.audit("situation", "report", report.id, str(chosen))
+
+
 def supervises(turn: Turn) -> bool:
     """Whether the speaking person supervises an area."""
     return bool(turn.roles.keys() & {Role.TOWNSHIP_CHILD_SUPERVISOR, Role.COUNTY_SUPERVISOR})
 
 
-def record_step(turn: Turn, case: Case, kind: str, note: str | None = None, at: datetime | None = None) -> None:
-    """Something was done; the child having been seen ends the wait for the first contact."""
+def record_step(turn: Turn, case: Case, kind: str, note: str | None = None, at: datetime | None = None) -> str | None:
+    """Something was done; the child having been seen ends the wait for the first contact.
+
+    A police receipt that the note holds is kept with the case's reports; it is what comes back.
+    """
     person = turn.require(*STAFF)
     if kind not in labels("case_step"):
         raise Refused("common/unclear")
@@ -152,10 +175,14 @@ def record_step(turn: Turn, case: Case, kind: str, note: str | None = None, at: 
     for task in tasks.live_of_subject(turn.session, "case", case.id, ["case"]):
         task.next_at = turn.now + CHECK_IN  # something was done: no need to ask before long
         task.due_at = task.next_at + REMINDER
-    if kind == "police_told":
+    receipt = receipt_in(note or "") if kind == "police_receipt" else None
+    if kind in {"police_told", "police_receipt"}:
         for report in reports.of_case(turn.session, case.id):
             report.police_told_at = report.police_told_at or turn.now
+            if receipt and report.police_receipt != receipt:
+                police.keep_receipt(turn, report, receipt)
     turn.audit("step", "case", case.id, kind)
+    return receipt
 
 
 def _check_in(turn: Turn, case: Case) -> None:
@@ -186,38 +213,6 @@ def assign(turn: Turn, case: Case, officer_id: int) -> None:
     turn.audit("assign", "case", case.id)
 
 
-def set_level(turn: Turn, case: Case, level: str, why: str) -> bool:
-    """Set the level with a reason; lowering red waits for a second person. Whether it is set now."""
-    person = turn.require(*STAFF)
-    if case.level == "red" and LEVELS.index(level) < LEVELS.index("red") and not _second(case, level, person.id):
-        _propose(turn, case, level, why)
-        return False
-    cases.note_level(turn.session, case, level, by=person.id, at=turn.now, why=why)
-    _settled(turn, case)
-    return True
-
-
-def close(turn: Turn, case: Case, why: str) -> bool:
-    """Close with a reason; a red case waits for a second person. Whether it is closed now."""
-    person = turn.require(*STAFF)
-    if case.stage not in {CaseStage.VISITED, CaseStage.CLOSING}:
-        raise Refused("cases/not_seen_yet", number=case.number)
-    if case.level == "red" and not _second(case, "close", person.id):
-        _propose(turn, case, "close", why)
-        return False
-    case.close(turn.session, by=person.id, at=turn.now, why=why)
-    case.closed_at = turn.now
-    turn.session.flush()  # what follows goes past the ORM
-    for report in reports.of_case(turn.session, case.id):
-        if report.stage == ReportStage.ACCEPTED:
-            report.resolve(turn.session, by=person.id, at=turn.now)
-        tell_reporter(turn, report.id, "reports/closed")
-    for task in tasks.live_of_subject(turn.session, "case", case.id):
-        tasks.end(turn.connection, task.id, turn.now)
-    _settled(turn, case)
-    return True
-
-
 def tell_reporter(turn: Turn, report_id: int, name: str, **values: object) -> bool:
     """Words to the reporter, without knowing who that is; harmless to somebody looking over the shoulder."""
     contact = reporters.contact_of(turn.connection, report_id)
@@ -233,50 +228,6 @@ def message_reporter(turn: Turn, report_id: int, words: str) -> bool:
     reports.append(turn.connection, report_id, turn.now, "text", text=words, by="staff")
     turn.audit("message_reporter", "report", report_id)
     return tell_reporter(turn, report_id, "reports/from_staff", words=words)
-
-
-def _second(case: Case, what: str, person_id: int) -> bool:
-    """Whether this person is the second one to say so."""
-    return case.pending == what and case.pending_by_id != person_id
-
-
-def _propose(turn: Turn, case: Case, what: str, why: str) -> None:
-    """The first of two persons: the supervisors of the area are asked for the second word."""
-    person = turn.require(*STAFF)
-    _settled(turn, case)  # a new proposal takes the place of an older one
-    case.pending, case.pending_by_id, case.pending_why = what, person.id, why
-    due_at = turn.now + timedelta(days=3)
-    turn.open_task(
-        "approval", "case", case.id, case.area_id, due_at=due_at, next_at=turn.now, role=Role.COUNTY_SUPERVISOR,
-        again=f"{what}:{turn.now.isoformat()}",
-    )  # fmt: skip
-    turn.audit("propose", "case", case.id, what)
-
-
-def _settled(turn: Turn, case: Case) -> None:
-    case.pending = case.pending_by_id = case.pending_why = None
-    for task in tasks.live_of_subject(turn.session, "case", case.id, ["approval"]):
-        tasks.end(turn.connection, task.id, turn.now)
-
-
-def answer_proposal(turn: Turn, case: Case, *, agreed: bool) -> None:
-    """The second person's word on a red case; the first reads it."""
-    person = turn.require(Role.TOWNSHIP_CHILD_SUPERVISOR, Role.COUNTY_SUPERVISOR)
-    what, first, why = case.pending, case.pending_by_id, case.pending_why or ""
-    if what is None or first == person.id:
-        raise Refused("common/not_now")
-    if not agreed:
-        _settled(turn, case)
-        turn.audit("disagree", "case", case.id, what)
-    elif what == "close":
-        close(turn, case, why)
-    else:
-        set_level(turn, case, what, why)
-    card = Card("task", {"what": render("cases/card_answered"), "count": ""}, None)
-    turn.push(
-        first, OutboxKind.NOTICE, "cases/answered", card=card, number=case.number, what=what, agreed=agreed,
-        by=person.name,
-    )  # fmt: skip
 
 
 def remind(turn: Turn, task: Task) -> None:
@@ -315,24 +266,6 @@ def _tell_above(turn: Turn, task: Task, case: Case) -> None:
                 tasks.tell(turn.session, task.id, person, task.rung, turn.now)
 
 
-def ask_approval(turn: Turn, task: Task) -> None:
-    """Every county supervisor but the first person is asked, daily; where there is none, the township's."""
-    case = turn.session.get_one(Case, task.subject_id)
-    opens = in_window(turn.policy, turn.now)
-    if opens > turn.now:
-        task.next_at = opens
-        return
-    for role in (Role.COUNTY_SUPERVISOR, Role.TOWNSHIP_CHILD_SUPERVISOR):
-        others = [one for one in who.supervisors(turn, case.area_id, role) if one != case.pending_by_id]
-        asked = [one for one in others if prompts.prompt(turn, task, one)]
-        for person in asked:
-            tasks.tell(turn.session, task.id, person, task.rung, turn.now)
-        if asked:
-            break
-    task.rung += 1
-    task.next_at = turn.now + REMINDER
-
-
 def line(turn: Turn, task: Task) -> str:
     """How a case task reads in the list of tasks."""
     case = turn.session.get_one(Case, task.subject_id)
@@ -345,5 +278,4 @@ def line(turn: Turn, task: Task) -> str:
 TASKS = {
     "first_contact": TaskKind(due=remind, line=line),
     "case": TaskKind(due=remind, line=line),
-    "approval": TaskKind(due=ask_approval, line=line),
 }

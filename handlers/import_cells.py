@@ -110,6 +110,12 @@ def codes(section: str, text: str, fault: str) -> list[str]:
     return list(dict.fromkeys(code(section, part, fault) for part in parts))
 
 
+def names(text: str) -> list[str]:
+    """Several people in one cell, by name or telephone number, in the order written; a name may have a dot in it."""
+    parts = (part.strip() for part in re.split(r"[^\w\s\u00b7-]+", text))
+    return list(dict.fromkeys(filter(None, parts)))
+
+
 def says_yes(text: str) -> bool:
     """Whether a cell is ticked."""
     return text.lower() in table("imports/headers.toml")["yes"]["words"]

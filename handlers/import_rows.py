@@ -8,12 +8,15 @@ from typing import Literal
 from handlers import import_cells as cells
 from handlers.import_cells import Cell, Faulty
 from messages.files import table
+from storage.children import Side
 
 Kind = Literal["people", "children"]
 HEADER_WITHIN = 10
 """The header is one of the first so many rows."""
 _FEWEST = 2
 """So many known column names make a row the header, the name's among them."""
+JOINING = (Side.VOLUNTEER, Side.COMPANION_MOTHER, Side.CARING_MOTHER, Side.ELDER_VOLUNTEER)
+"""Sides of a pair with a column of their own, which may name several people."""
 _FILLED_DOWN = ("township", "village")
 """Columns whose cells are often merged over several rows."""
 
@@ -86,6 +89,8 @@ class ChildRow:
     level: str | None
     officer: str
     teacher: str
+    joining: tuple[tuple[Side, str], ...]
+    """Who joins the pair besides: on which side, and as the list calls them."""
 
 
 def listed(kind: Kind, sheets: Iterable[tuple[str, Sequence[Sequence[Cell]]]]) -> Listed | None:
@@ -166,6 +171,7 @@ def child(line: Line, today: date) -> ChildRow:
         guardian=said.get("guardian", ""), guardian_phone=cells.phone(phone) if phone else "",
         address=said.get("address", ""), level=cells.code("level", level, "level") if level else None,
         officer=said.get("officer", ""), teacher=said.get("teacher", ""),
+        joining=tuple((side, name) for side in JOINING for name in cells.names(said.get(side, ""))),
     )  # fmt: skip
 
 

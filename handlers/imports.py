@@ -193,7 +193,7 @@ def _child(known: OnFile, row: ChildRow, line: Line, outcome: Outcome) -> None:
         outcome.townships.add(directory.township_path(area))
     wanted = _wanted(row, area, school.id if school else None)
     if child is not None:
-        missing = {side: person for side, person in adults.items() if not known.follows(person, child, side)}
+        missing = [(side, person) for side, person in adults if not known.follows(person, child, side)]
         _change_child(known, child, row, wanted, outcome, paired=not missing)
         adults = missing
     else:
@@ -206,7 +206,7 @@ def _child(known: OnFile, row: ChildRow, line: Line, outcome: Outcome) -> None:
     outcome.listed.add(child.id)
     if directory.dry:
         return
-    for side, person in adults.items():
+    for side, person in adults:
         pairs.pair(turn, child, person, side)
     if row.level and row.level != child.level:
         files.change_level(turn, child, row.level, line.said["level"])
@@ -234,16 +234,17 @@ def _change_child(
 
 def _adults(
     known: OnFile, row: ChildRow, child: Child | None, area: Area | None, school: Unit | None
-) -> dict[Side, Person]:
-    """The pair the list names; a child without a cadre gets the village's officer."""
-    found: dict[Side, Person | None] = {}
+) -> list[tuple[Side, Person]]:
+    """The pair the list names, and who joins it; a child without a cadre gets the village's officer."""
+    found: list[tuple[Side, Person | None]] = []
     if row.officer:
-        found[Side.CADRE] = known.directory.person(row.officer, area)
+        found.append((Side.CADRE, known.directory.person(row.officer, area)))
     elif area is not None and (child is None or not known.has_side(child, Side.CADRE)):
-        found[Side.CADRE] = known.directory.officer(area)
+        found.append((Side.CADRE, known.directory.officer(area)))
     if row.teacher:
-        found[Side.TEACHER] = known.directory.person(row.teacher, area, school.id if school else None)
-    return {side: person for side, person in found.items() if person is not None}
+        found.append((Side.TEACHER, known.directory.person(row.teacher, area, school.id if school else None)))
+    found += [(side, known.directory.person(said, area)) for side, said in row.joining]
+    return [(side, person) for side, person in found if person is not None]
 
 
 def _wanted(row: ChildRow, area: Area | None, school_id: int | None) -> dict[str, Any]:

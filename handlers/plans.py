@@ -9,7 +9,7 @@ from datetime import date, datetime, time, timedelta
 from handlers import prompts
 from handlers.policy import Policy
 from handlers.turn import Turn
-from handlers.workdays import at, in_window, local_day, workday_from
+from handlers.workdays import at, in_window, is_workday, local_day, workday_from
 from storage import children, tasks, visits
 from storage.children import Child, Side
 from storage.people import Person
@@ -18,16 +18,36 @@ from storage.tasks import LIVE, Task, TaskState
 REQUIRED = (Side.CADRE, Side.TEACHER)
 """The two sides of a pair that owe visits; volunteers join without owing any."""
 END_OF_DAY = time(23, 59)
+DAY = timedelta(days=1)
+_BEFORE_HOLIDAY = timedelta(days=7)
+"""A contact so short before a holiday is the one before it."""
 _POSTPONED = "p"
 """How the key of a task ends that was postponed: it cannot be a second time."""
 
 
 def due_day(policy: Policy, child: Child, from_day: date) -> date:
-    """The workday on which a child is due again after `from_day`."""
+    """The workday on which a child is due again after `from_day`: by the table, or sooner for a long holiday."""
     level = policy.level(child.level)
     first_month = from_day < local_day(child.level_since) + timedelta(days=policy.first_month_days)
     days = level.first_month_every_days if first_month else level.visit_every_days
-    return workday_from(policy, from_day + timedelta(days=days))
+    due = workday_from(policy, from_day + timedelta(days=days))
+    return _around_holiday(policy, level.holiday_days, from_day, due) or due
+
+
+def _around_holiday(policy: Policy, least: int, from_day: date, due: date) -> date | None:
+    """The last workday before a holiday of so many days (or a contact in the week before), or the first after."""
+    first = from_day
+    while least and not is_workday(policy, first - DAY):
+        first -= DAY  # a holiday in which the contact was made counts whole
+    while least and first < due:
+        after = workday_from(policy, first)
+        if after - first >= least * DAY:
+            if from_day < first - _BEFORE_HOLIDAY:
+                return first - DAY
+            if from_day < after:
+                return after
+        first = max(after, first + DAY)
+    return None
 
 
 def schedule_next(turn: Turn, child: Child, side: str, from_day: date) -> Task | None:

@@ -23,6 +23,8 @@ class Level:
     first_month_every_days: int
     to_township_after_days: int
     to_county_after_days: int
+    holiday_days: int = 0
+    """So many days off in a row ask for a visit before and one after them; 0: none does."""
 
 
 def _levels() -> dict[str, Level]:
@@ -30,7 +32,7 @@ def _levels() -> dict[str, Level]:
         "red": Level(24, 7, 3, 0, 0),
         "yellow": Level(72, 14, 14, 3, 7),
         "blue": Level(168, 30, 30, 7, 14),
-        "green": Level(720, 91, 91, 14, 28),
+        "green": Level(720, 91, 91, 14, 28, holiday_days=5),
     }
 
 
@@ -132,6 +134,11 @@ class Policy:
     def by_wechat(self) -> tuple[Way, ...]:
         """The ways inside WeChat that there are, in the county's order."""
         return tuple(way for way in self.channels if way in self.ways and way in WECHAT)
+
+    @property
+    def only_answers(self) -> bool:
+        """Whether a reply is all the bot may say to whoever writes: nothing can follow it."""
+        return "custom" not in self.by_wechat()
 
     @property
     def fetches(self) -> bool:

@@ -5,9 +5,10 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from handlers.message import Message
-from handlers.questions import Choice, Option, Phone, Unclear
+from handlers.questions import Choice, Option, Phone, Question, Unclear
 from handlers.turn import Turn
-from messages import Command, label
+from messages import Command, label, pattern
+from messages import command as command_in
 
 if TYPE_CHECKING:
     from handlers.conversation import Flow
@@ -33,6 +34,18 @@ class PoliceTold(Choice):
             return f"yes:{number}"
 
 
+class ReceiptNumber(Question[str]):
+    """The number of a receipt of the police, or that it has none (an empty answer)."""
+
+    def read(self, turn: Turn, flow: "Flow", message: Message, command: Command | None) -> str:  # noqa: ARG002
+        """The number in the words."""
+        said = message.text or ""
+        number = receipt_in(said)
+        if number is None and not says_none(said):
+            raise Unclear
+        return number or ""
+
+
 class CallBack(Choice):
     """By WeChat, anonymous, or a telephone number; the value is `wechat`, `anonymous` or the digits."""
 
@@ -55,9 +68,15 @@ class CallBack(Choice):
 
 
 def receipt_in(text: str) -> str | None:
-    """A police receipt number in the words: letters and digits with at least four digits, and no telephone number."""
-    for found in _RECEIPT.findall(text):
+    """A police receipt number in the words: letters and digits, at least four of them digits; no telephone, no date."""
+    for found in _RECEIPT.findall(pattern("full_date").sub(" ", text)):
         digits = sum(character.isdigit() for character in found)
         if digits >= 4 and found not in _NOT_A_RECEIPT and not re.fullmatch(r"1[3-9]\d{9}", found):  # noqa: PLR2004  see docstring
             return str(found)
     return None
+
+
+def says_none(text: str) -> bool:
+    """Whether the words say that there is no number."""
+    said = command_in(text)
+    return said is not None and said.word == "no"

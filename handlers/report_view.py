@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from handlers import alarms, cases
+from handlers import alarms, approvals
 from handlers.case_flows import AssignFlow
 from handlers.report_sight import Sight
 from handlers.turn import Turn
@@ -61,7 +61,9 @@ def values(turn: Turn, sight: Sight, show: int | None) -> dict[str, Any]:
         "place": alarms.place_of(turn, report.area_id), "case": _case(turn, case) if case else None,
         "told": account(turn, report.id), "show": show, "answers": answers(report),
         "reporter": kind, "number_left": number_left and case is not None and case.holder_id == person_id,
-        "situations": situations(report), "police_told": report.police_told_at, "police_receipt": report.police_receipt,
+        "situations": situations(report),
+        "may_confirm": sight.unclaimed or (open_case and case is not None and case.holder_id == person_id),
+        "police_told": report.police_told_at, "police_receipt": report.police_receipt,
         "steps": steps(turn, case) if case else [], "history": history(turn, report, case),
         "unclaimed": sight.unclaimed, "open": open_case, "red": _red(turn, report),
         "others": [one.id for one in reports.of_case(turn.session, case.id) if one.id != report.id] if case else [],
@@ -123,7 +125,7 @@ def _answer(question: str, given: str) -> str:
 
 def situations(report: Report) -> list[dict[str, Any]]:
     """The nine and none of them, the suggested ones first."""
-    suggested = [int(code) for code in report.suggested.split(",") if code]
+    suggested = report.situations_suggested
     rest = [int(code) for code in labels("situation") if int(code) not in suggested]
     return [
         {
@@ -174,7 +176,7 @@ def forms(turn: Turn, case: Case) -> dict[str, Any]:
     assign = AssignFlow(about={"case": case.id})
     offered = AssignFlow.questions["officer"].options(turn, assign)
     return {
-        "steps": labels("case_step"), "levels": [(code, label("level", code)) for code in reversed(cases.LEVELS)],
+        "steps": labels("case_step"), "levels": [(code, label("level", code)) for code in reversed(approvals.LEVELS)],
         "officers": [(one.code, one.label) for one in offered],
         "may_close": case.stage in {CaseStage.VISITED, CaseStage.CLOSING},
     }  # fmt: skip

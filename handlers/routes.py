@@ -5,8 +5,10 @@ from dataclasses import replace
 
 from handlers import (
     alarms,
+    approvals,
     bursts,
     case_flows,
+    case_looks,
     cases,
     delivery,
     digest,
@@ -30,6 +32,7 @@ COMMANDS: Mapping[str, Callable[[Turn, Command], None]] = {
     **progress.COMMANDS,
     **tasklist.COMMANDS,
     **case_flows.COMMANDS,
+    **case_looks.COMMANDS,
     **visits.COMMANDS,
     **digest.COMMANDS,
     **people.COMMANDS,
@@ -49,7 +52,8 @@ _NEVER_LISTED = frozenset({"burst", "police_receipt", "digest"})
 TASKS: Mapping[str, TaskKind] = {
     **{
         name: kind if kind.pick or name in _NEVER_LISTED else replace(kind, pick=case_flows.pick)
-        for name, kind in (alarms.TASKS | bursts.TASKS | drafts.TASKS | police.TASKS | cases.TASKS).items()
+        for table in (alarms.TASKS, bursts.TASKS, drafts.TASKS, police.TASKS, cases.TASKS, approvals.TASKS)
+        for name, kind in table.items()
     },
     **visits.TASKS,
     **digest.TASKS,
@@ -113,6 +117,8 @@ def _leaves(said: Command, flow: Flow) -> bool:
         return False
     if said.word == "claim":
         return bool(said.numbers) or flow.name != "reports"
+    if said.word == "set_aside":
+        return bool(said.numbers) or flow.name != "case_read"
     if said.word == "more":
         return flow.next() != "child"  # the children to choose from have pages of their own
     return not (flow.name == "reports" and said.word in {"report", "supplement"})
@@ -125,7 +131,9 @@ def _for_this_person(turn: Turn, said: Command) -> bool:
     return True
 
 
-_STAFF_WORDS = frozenset({*tasklist.COMMANDS, *case_flows.COMMANDS, *visits.COMMANDS, "digest", "list", "leave"})
+_STAFF_WORDS = frozenset(
+    {*tasklist.COMMANDS, *case_flows.COMMANDS, *case_looks.COMMANDS, *visits.COMMANDS, "digest", "list", "leave"}
+)
 
 
 def _picks(turn: Turn) -> bool:
@@ -174,6 +182,12 @@ def due_failed(turn: Turn, kind: str, subject_id: int) -> None:
 def unread_message(turn: Turn, inbox_id: int, *, parked: bool) -> None:
     """A message whose turn failed is on the duty list at once (design 3.6)."""
     alarms.open_unread(turn, inbox_id, parked=parked)
+
+
+def asks_for_more(message: Message) -> bool:
+    """Whether somebody only wants to read on."""
+    said = command(message.text or "") if message.kind == "text" else None
+    return said is not None and said.word == "more"
 
 
 def is_from_a_person(message: Message) -> bool:

@@ -40,7 +40,7 @@ class Case(Base):
     opened_at: Mapped[datetime]
     seen_at: Mapped[datetime | None]
     pending: Mapped[str | None] = mapped_column(String(10))
-    """What waits for a second person on a red case: `close`, or the lower level that was proposed."""
+    """What waits for a second person: `aside`, or on a red case `close` or the lower level that was proposed."""
     pending_by_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
     pending_why: Mapped[str | None] = mapped_column(Sealed("case.pending_why"))
     closed_at: Mapped[datetime | None]
@@ -51,6 +51,7 @@ class Case(Base):
     propose_closing = move(CaseStage.VISITED, to=CaseStage.CLOSING)
     keep_open = move(CaseStage.CLOSING, to=CaseStage.VISITED)
     close = move(CaseStage.VISITED, CaseStage.CLOSING, to=CaseStage.CLOSED)
+    put_aside = move(CaseStage.OPEN, CaseStage.ASSIGNED, CaseStage.VISITED, CaseStage.CLOSING, to=CaseStage.CLOSED)
     reopen = move(CaseStage.CLOSED, to=CaseStage.OPEN)
 
 

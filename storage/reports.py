@@ -74,10 +74,16 @@ class Report(Base):
     entries: Mapped[int] = mapped_column(default=0)
     policy_version: Mapped[int] = mapped_column(default=0)
 
+    @property
+    def situations_suggested(self) -> list[int]:
+        """The suggested situations, best first."""
+        return [int(code) for code in self.suggested.split(",") if code]
+
     file = move(ReportStage.DRAFT, to=ReportStage.FILED)
     accept = move(ReportStage.DRAFT, ReportStage.FILED, to=ReportStage.ACCEPTED)
     resolve = move(ReportStage.ACCEPTED, to=ReportStage.RESOLVED)
     set_aside = move(ReportStage.DRAFT, ReportStage.FILED, to=ReportStage.SET_ASIDE)
+    put_aside = move(ReportStage.ACCEPTED, to=ReportStage.SET_ASIDE)
     take_up_again = move(ReportStage.SET_ASIDE, ReportStage.RESOLVED, to=ReportStage.FILED)
 
 

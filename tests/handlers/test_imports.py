@@ -28,7 +28,7 @@ Rows = Sequence[Sequence[Cell]]
 PEOPLE: tuple[Cell, ...] = ("姓名", "手机", "身份/职务", "单位", "乡镇", "村", "组", "替班人", "值班")
 CHILDREN: tuple[Cell, ...] = (
     "姓名", "性别", "身份证号", "出生日期", "乡镇", "村", "组", "学校", "班级", "类别", "监护人", "监护人电话", "地址",
-    "等级", "儿童主任", "老师",
+    "等级", "儿童主任", "老师", "志愿者", "童伴妈妈", "爱心妈妈", "五老",
 )  # fmt: skip
 
 
@@ -264,6 +264,77 @@ def test_children_come_with_places_schools_categories_pairs_and_visits(office: O
 
     assert office.turn(known) == ("3", {"left_behind", "in_difficulty"}, {"赵国华", "孙老师"}, 2)
     assert office.child("C00002").born == date(2020, 1, 1)
+
+
+JOINERS: Rows = (
+    PEOPLE,
+    ("周小燕", "13900000021", "志愿者", "", "柳湾镇", "石坪村"),
+    ("马兰·古丽", "13900000022", "志愿者", "", "柳湾镇", ""),
+    ("郑大妈", "13900000023", "童伴妈妈", "", "柳湾镇", "石坪村"),
+    ("吴阿姨", "13900000024", "爱心妈妈", "", "柳湾镇", "石坪村"),
+    ("冯老", "13900000025", "五老", "", "柳湾镇", "石坪村"),
+)
+
+
+def joined_by(*cells: str) -> tuple[Cell, ...]:
+    """The first child's row with the cells of those who join its pair."""
+    return (*YOUNG[1], *cells)
+
+
+def pair(office: Office, number: str = "C00001") -> set[tuple[str, str]]:
+    child = office.child(number).id
+
+    def known(turn: Turn) -> set[tuple[str, str]]:
+        held = children.pair_of(turn.session, child)
+        return {(one.side, turn.session.get_one(Person, one.person_id).name) for one in held}
+
+    return office.turn(known)
+
+
+def test_volunteers_mothers_and_elders_join_a_pair_by_columns_of_their_own(office: Office) -> None:
+    office.take("people", STAFF)
+    office.take("people", JOINERS)
+    row = joined_by("周小燕、马兰·古丽", "13900000023", "吴阿姨", "冯老")
+    outcome = office.take("children", (CHILDREN, row))
+    assert (outcome.new, outcome.faulty) == (1, [])
+    assert pair(office) == {
+        ("cadre", "赵国华"), ("teacher", "孙老师"), ("volunteer", "周小燕"), ("volunteer", "马兰·古丽"),
+        ("companion_mother", "郑大妈"), ("caring_mother", "吴阿姨"), ("elder_volunteer", "冯老"),
+    }  # fmt: skip
+    assert office.count(Task) == 2  # those who join owe no visits
+    before = office.count(Pairing)
+    again = office.take("children", (CHILDREN, row))
+    assert (again.changed, again.same, office.count(Pairing)) == (0, 1, before)
+
+
+def test_who_joins_later_is_added_and_an_empty_cell_takes_nobody_away(office: Office) -> None:
+    office.take("people", STAFF)
+    office.take("people", JOINERS)
+    office.take("children", YOUNG[:2])
+    dry = office.take("children", (CHILDREN, joined_by("", "郑大妈")), dry=True)
+    assert (dry.changed, pair(office)) == (1, {("cadre", "赵国华"), ("teacher", "孙老师")})
+    assert office.take("children", (CHILDREN, joined_by("", "郑大妈"))).changed == 1
+    assert office.take("children", YOUNG[:2]).same == 1
+    assert ("companion_mother", "郑大妈") in pair(office)
+
+
+@pytest.mark.parametrize(
+    ("cells", "reason"),
+    [
+        (("周小燕、无此人",), "名单上没有叫“无此人”的人，请先导入人员"),
+        (("", "13900000099"), "名单上没有叫“13900000099”的人，请先导入人员"),
+        (("", "", "139"), "手机号不对：139"),
+        (("", "", "", "同名人"), "叫“同名人”的人不止一个，请改写手机号"),
+    ],
+)
+def test_somebody_who_joins_and_is_not_known_is_one_reason(office: Office, cells: tuple[str, ...], reason: str) -> None:
+    office.take("people", STAFF)
+    office.take("people", JOINERS)
+    same = [("同名人", f"1390000003{number}", "五老", "", "柳湾镇", "石坪村") for number in range(2)]
+    office.take("people", (PEOPLE, *same))
+    outcome = office.take("children", (CHILDREN, joined_by(*cells)))
+    assert [why for _, why in outcome.faulty] == [reason]
+    assert office.count(Child) == 0
 
 
 def test_the_same_children_twice_change_nothing(office: Office) -> None:

@@ -230,7 +230,7 @@ def test_an_act_that_needs_a_case_asks_for_a_claim_first(county: County) -> None
 def test_a_step_is_kept_with_its_note_and_the_time_it_happened(county: County) -> None:
     claimed(county)
     done = county.post("韦敏", "step", kind="child_seen", note="在舅家见到，\r\n没有新伤", at="2026-11-23T08:30")
-    assert done.said == "G2611-0001 已记：见到孩子。"
+    assert done.said == "G2611-0001 已记：见到孩子（11月23日 周一 08:30）。"
     shown = county.get("韦敏").text
     assert "11月23日 周一 08:30 韦敏" in shown
     assert "见到孩子：在舅家见到，\n没有新伤" in shown
@@ -283,6 +283,37 @@ def test_a_person_confirms_one_of_the_nine_or_none(county: County) -> None:
     assert county.looks("situation") == 2
     with pytest.raises(Refused, match="pages/fill_in"):
         county.post("韦敏", "situation", situation="10")
+
+
+def test_once_somebody_has_it_only_the_holder_confirms_the_situation(county: County) -> None:
+    assert "确认情形" in county.get("田敏").text
+    claimed(county)
+    assert "确认情形" in county.get("韦敏").text
+    shown = county.get("田敏").text
+    assert "确认情形" not in shown
+    assert "<dt>情形</dt><dd>还没确认</dd>" in shown
+    with pytest.raises(Refused, match="cases/holder_only"):
+        county.post("田敏", "situation", situation="4")
+    assert county.report().situation is None
+
+
+def test_a_receipt_in_the_note_of_its_step_is_kept_like_that_of_its_form(county: County) -> None:
+    claimed(county)
+    said = county.post("韦敏", "step", kind="police_receipt", note="老严给的 A20261123001").said
+    assert said == "G2611-0001 已记：拿到110或派出所回执，编号 A20261123001。"
+    assert county.report().police_receipt == "A20261123001"
+
+
+def test_what_somebody_has_is_set_aside_by_two(each: County) -> None:
+    claimed(each)
+    assert "搁置要第二个人同意" in each.post("韦敏", "aside", why="是作文").said
+    assert (each.report().stage, each.case().stage) == (ReportStage.ACCEPTED, CaseStage.OPEN)
+    assert "韦敏 提出搁置：是作文" in each.get("韦敏").text
+    assert each.post("范宁", "approve", agreed="yes").said == "G2611-0001 已搁置。"
+    assert (each.report().stage, each.case().stage) == (ReportStage.SET_ASIDE, CaseStage.CLOSED)
+    assert "搁置：是作文" in each.get("韦敏").text
+    with pytest.raises(Refused, match="common/not_now"):
+        each.post("韦敏", "aside", why="是作文")
 
 
 def test_lowering_and_closing_a_red_case_needs_a_second_person(each: County) -> None:

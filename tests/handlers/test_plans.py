@@ -1,6 +1,7 @@
 """Plans of visits: the county's table, holidays, levels; at every moment one live task for each side of a pair."""
 
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 
@@ -43,6 +44,55 @@ def test_a_visit_is_due_by_the_table_and_off_holidays(level: str, since: date, f
     policy = Policy()
     assert plans.due_day(policy, child_at(level, since), from_day) == due
     assert is_workday(policy, due)
+
+
+@pytest.mark.parametrize(
+    ("from_day", "due"),
+    [
+        (date(2026, 9, 1), date(2026, 9, 30)),  # National Day is 1-7 October
+        (date(2026, 9, 23), date(2026, 9, 30)),
+        (date(2026, 9, 24), date(2026, 10, 8)),  # seen in the week before it: that was the visit before
+        (date(2026, 9, 30), date(2026, 10, 8)),
+        (date(2026, 10, 3), date(2026, 10, 8)),  # seen while everybody was at home
+        (date(2026, 10, 8), date(2027, 1, 7)),  # seen after it: by the table again
+        (date(2026, 1, 12), date(2026, 2, 14)),  # the Saturday before Spring Festival is a workday
+        (date(2026, 2, 14), date(2026, 2, 24)),
+        (date(2026, 2, 24), date(2026, 4, 30)),  # Tomb-Sweeping Day has only three days, Labour Day five
+        (date(2026, 5, 6), date(2026, 8, 5)),
+    ],
+)
+def test_a_green_child_is_due_before_and_after_long_holidays_too(from_day: date, due: date) -> None:
+    policy = Policy()
+    assert plans.due_day(policy, child_at("green", date(2025, 9, 1)), from_day) == due
+    assert is_workday(policy, due)
+
+
+def test_which_days_off_ask_for_visits_is_the_countys() -> None:
+    def due(policy: Policy, level: str = "green") -> date:
+        return plans.due_day(policy, child_at(level, date(2025, 9, 1)), date(2026, 9, 1))
+
+    def asking_from(days: int) -> Policy:
+        return Policy(levels={code: replace(one, holiday_days=days) for code, one in Policy().levels.items()})
+
+    assert due(asking_from(0)) == date(2026, 12, 1)
+    assert due(asking_from(3)) == date(2026, 9, 24)  # Mid-Autumn Festival is 25-27 September
+    assert due(asking_from(5), "blue") == date(2026, 9, 30)
+    assert due(Policy(), "blue") == date(2026, 10, 8)
+    fair = tuple(date(2026, 9, day) for day in range(14, 19))
+    assert due(Policy(holidays=fair)) == date(2026, 9, 11)  # with the weekends nine days from the 12th on
+
+
+def test_a_recorded_visit_plans_the_one_before_the_holiday(village: Village) -> None:
+    world = village.world
+    world.now = datetime(2026, 9, 1, 2, tzinfo=UTC)
+    green = village.add_child("李小星", level="green")
+    village.pair(green, village.officer)
+    assert village.due(green) == date(2026, 9, 30)
+    world.now = datetime(2026, 9, 29, 2, tzinfo=UTC)
+    village.phone(village.officer).says("全部正常")
+    village.phone(village.officer).says("1")
+    assert "10月8日" in village.phone(village.officer).last
+    assert village.due(green) == date(2026, 10, 8)
 
 
 def test_forming_a_pair_plans_one_visit_for_each_side(village: Village) -> None:
