@@ -8,7 +8,9 @@ received = Counter("tongban_pushes_received", "Sound pushes of the platform.", r
 rejected = Counter("tongban_pushes_rejected", "Pushes that were refused, by reason.", ["reason"], registry=registry)
 late = Counter("tongban_pushes_late", "Pushes answered before their turn was done, kept raw.", registry=registry)
 unanswered = Counter(
-    "tongban_pushes_unanswered", "Pushes closed without an answer: nothing was kept.", registry=registry
+    "tongban_pushes_unanswered",
+    "Pushes closed without an answer, to be delivered again.",
+    registry=registry,
 )
 answer_seconds = Histogram(
     "tongban_answer_seconds",

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from bot import unsaid
 from bot.channels import BY_TELEPHONE, Channel, Offer, choose, spend
 from bot.replies import cut
 from bot.telling import tell
@@ -119,6 +120,10 @@ def _plan(
     if _is_over(connection, row, content, now):
         outbox.settle(connection, row.id, OutboxState.CANCELLED, now=now)
         return None
+    asked_for_at = row.created_at + unsaid.LISTED_AFTER
+    if row.kind == OutboxKind.REPLY and offer.policy.only_answers and "media" not in content and now < asked_for_at:
+        outbox.put_back(connection, row.id, asked_for_at, NO_ANSWER if is_doubtful else row.code)
+        return None  # it is said when the person writes again
     channel = channel_for(connection, talk, row.kind, content, now, offer)
     until = _waits_until(talk, row, now, offer.policy) or (
         None if channel else _opens_at(connection, talk, row, now, offer)

@@ -40,10 +40,15 @@ def cut(text: str) -> list[str]:
     """`text` in pieces that the platform takes, in order; blank ends of pieces are dropped, links stay whole."""
     pieces, rest = [], clean(text).strip()
     while rest:
-        end = _end(rest)
-        pieces.append(rest[:end].rstrip())
-        rest = rest[end:].lstrip()
+        piece, rest = split(rest)
+        pieces.append(piece)
     return pieces
+
+
+def split(text: str) -> tuple[str, str]:
+    """The first piece of a clean text without blank ends, and what is left of it."""
+    end = _end(text)
+    return text[:end].rstrip(), text[end:].lstrip()
 
 
 def _end(text: str) -> int:

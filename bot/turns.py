@@ -3,9 +3,9 @@
 Plain functions for the database threads; the only place that catches everything a handler may raise.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from time import monotonic
 from typing import Any
@@ -15,7 +15,7 @@ import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from bot import faults, metrics
+from bot import faults, metrics, unsaid
 from bot.codec import Inbound, cut
 from bot.logs import place
 from bot.postgres_engine import worth_again
@@ -58,6 +58,8 @@ class Reply:
     said_at: datetime | None = None
     queued: bool = False
     """Whether the turn left something for the sender."""
+    waits_since: datetime | None = None
+    """When the message came, if it is kept and its turn is still to be done."""
 
 
 def person_key(openid: str) -> int:
@@ -85,8 +87,9 @@ def take(connection: Connection, inbound: Inbound, arrived_at: datetime, now: da
         inbox_id = known[0]
         inbox.settle(connection, inbox_id, InboxState.DONE, attempts=0)
     message = Message.from_json(inbound.as_json(), arrived_at)
-    reply = _run(connection, inbox_id, talk, message, now, policy, attempts=0, passive=not late)
-    return Reply(queued=True) if late else reply  # the platform has its `success`: the words go by the outbox
+    passive = policy.only_answers or not late  # else the platform has its `success`: the words go by the outbox
+    reply = _run(connection, inbox_id, talk, message, now, policy, attempts=0, passive=passive)
+    return reply if passive else Reply(queued=True)
 
 
 def keep_raw(
@@ -109,9 +112,11 @@ def keep_raw(
         contact_id = contacts.id_of(connection, inbound.openid, now)
         message, again = inbound.as_json(), now + patience
         if inbox.claim(connection, key, contact_id, arrived_at, message, InboxState.WAITING, again) is not None:
-            return Reply(queued=True)
+            return Reply(queued=True, waits_since=arrived_at)
         known = inbox.known(connection, key)  # its turn was quicker by a moment
-    return Reply() if known is None else _stored(connection, known)
+    if known is not None and known.state == InboxState.WAITING:
+        return Reply(waits_since=known.received_at)
+    return Reply() if known is None else _stored(connection, known.id)
 
 
 def _is_about_nobody(connection: Connection, inbound: Inbound) -> bool:
@@ -169,6 +174,8 @@ def run_due(connection: Connection, now: datetime, policy: Policy, limit: int = 
         if done and monotonic() - began > LONGEST_BATCH:
             break
         done += 1
+        metrics.turns.labels("due").inc()
+        metrics.due_lag_seconds.observe((now - row.next_at).total_seconds())
         turn = Turn(connection, now, policy)
         tasks.look_again(connection, row.id, None)
         error = guarded(turn, lambda row=row, turn=turn: _look(turn, row.id))  # type: ignore[misc]
@@ -221,13 +228,20 @@ def _run(
     if message.event not in NOT_THE_PERSON:
         talk.heard_at = now
     before = copy(talk)
+    waiting: list[Any] = []
+    if passive and policy.only_answers and message.event not in NOT_THE_PERSON:
+        waiting = unsaid.waiting_for(connection, talk.contact_id, now)
+    if waiting and message.arrived_at is not None:
+        message = replace(message, arrived_at=unsaid.seen_since(waiting, message.arrived_at))
     turn = Turn(connection, now, policy, talk, message, inbox_id)
-    error = guarded(turn, lambda: routes.handle(turn, message))
+    reads_on = bool(waiting) and routes.asks_for_more(message)
+    waiting = unsaid.ready(waiting, now, reads_on=reads_on)
+    error = None if reads_on and waiting else guarded(turn, lambda: routes.handle(turn, message))
     if error is not None:
         turn.talk = talk = before
         turn.said = [render("common/kept")] if not attempts and routes.is_from_a_person(message) else []
         _keep_failed(turn, inbox_id, attempts + 1, error)
-    reply = _keep_words(turn, inbox_id, passive=passive)
+    reply = _keep_words(turn, inbox_id, passive=passive, waiting=waiting)
     contacts.keep(connection, turn.talk or talk)  # what a refused turn did to it is undone
     metrics.turns.labels("message").inc()
     faults.reach("turn_before_commit")
@@ -274,23 +288,28 @@ def _keep_failed(turn: Turn, inbox_id: int, attempts: int, error: str) -> None:
     faults.reach("failed_turn_kept")
 
 
-def _keep_words(turn: Turn, inbox_id: int, *, passive: bool) -> Reply:
-    """The first piece is the passive reply; what the platform's limits cut off follows by the outbox."""
-    if not turn.said or turn.talk is None:
+def _keep_words(turn: Turn, inbox_id: int, *, passive: bool, waiting: Sequence[Any] = ()) -> Reply:
+    """The first piece is the passive reply; what the platform's limits cut off follows by the outbox or waits there."""
+    if not (turn.said or waiting) or turn.talk is None:
         return Reply(queued=True)
-    pieces = cut("\n\n".join(turn.said))
+    before, erase_at = unsaid.take(turn.connection, waiting)
+    if erase_at is None and turn.holds_receipt:
+        erase_at = turn.now + RECEIPT_KEPT
+    if turn.policy.only_answers:
+        pieces, later = unsaid.pieces(turn.said, before), turn.now + unsaid.LISTED_AFTER
+    else:
+        pieces, later = cut("\n\n".join(turn.said)), turn.now
     if not pieces:
         return Reply(queued=True)
-    erase_at = turn.now + RECEIPT_KEPT if turn.holds_receipt else None
     first = outbox.add(
         turn.connection, contact_id=turn.talk.contact_id, inbox_id=inbox_id if passive else None, kind=OutboxKind.REPLY,
         state=OutboxState.PASSIVE if passive else OutboxState.QUEUED, content={"text": pieces[0]}, now=turn.now,
-        next_at=turn.now + PASSIVE_PATIENCE if passive else turn.now, erase_at=erase_at,
+        next_at=turn.now + PASSIVE_PATIENCE if passive else later, erase_at=erase_at,
     )  # fmt: skip
     for piece in pieces[1:]:
         outbox.add(
             turn.connection, contact_id=turn.talk.contact_id, kind=OutboxKind.REPLY, state=OutboxState.QUEUED,
-            content={"text": piece}, now=turn.now, next_at=turn.now, erase_at=erase_at,
+            content={"text": piece, "rest": True}, now=turn.now, next_at=later, erase_at=erase_at,
         )  # fmt: skip
     recordings.follow(turn)
     return Reply(pieces[0], first, turn.now, queued=True)

@@ -1,15 +1,17 @@
 """`GET/POST /wechat`: verify, decrypt, hand the message to a database thread, answer once it is durable.
 
 The platform waits five seconds. After `TURN_PATIENCE` only the raw message is kept and `success` answered; if even that
-is not durable after `LAST_MOMENT`, the connection is closed without an answer and the platform delivers again.
+is not durable after `LAST_MOMENT`, the connection is closed without an answer and the platform delivers again. An
+account that may only answer has no other way to say what is late, so it lets the platform deliver again
+(docs/decisions/0014).
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
 import structlog
 from aiohttp import web
@@ -30,6 +32,11 @@ BODY_LIMIT = 64 * 1024
 """Bytes; the platform's pushes are far below it."""
 TURN_PATIENCE, LAST_MOMENT = 3.5, 4.5
 """Seconds after arrival; the platform hangs up after five."""
+DELIVERIES_APART = 0.95
+"""How much of `LAST_MOMENT` at least lies between two deliveries of a message that was left unanswered."""
+DELIVERIES = 3
+REMEMBERED = timedelta(seconds=60)
+"""Longer than the platform delivers one message."""
 SUCCESS = "success"
 MARK_AGAIN = 0.2
 """Seconds until written replies that could not be marked are marked again: before the outbox says them once more."""
@@ -67,6 +74,8 @@ class Webhook:
         self._codec, self._database, self._clock, self._policy, self._wake = codec, database, clock, policy, wake
         self._unanswered: dict[str, tuple[int, datetime]] = {}
         self._running: dict[str, Awaitable[Reply]] = {}
+        self._left: dict[str, tuple[datetime, bool]] = {}
+        """Message that was left unanswered → when it first came, and whether it is kept."""
         self._handed: list[int] = []
         self._marking: asyncio.Task[None] | None = None
         self._closing = asyncio.Event()
@@ -87,6 +96,9 @@ class Webhook:
         arrived = asyncio.get_running_loop().time()
         arrived_at = self._clock.now()
         inbound = await self._opened(request)
+        if inbound is None:
+            log.warning("push_cut_short")
+            _hang_up(request)
         if isinstance(inbound, Rejected):
             metrics.rejected.labels(inbound.reason).inc()
             log.warning("push_rejected", reason=inbound.reason)
@@ -99,22 +111,29 @@ class Webhook:
             return _acknowledged(inbound.event)
         with self._seen_since(inbound.openid, arrived_at) as seen_at:
             turn = self._turn(inbound, arrived_at, seen_at)
-            reply = await self._in_time(turn, inbound, arrived, arrived_at)
-        if reply is None:
-            metrics.unanswered.inc()
-            log.error("closed_without_answer")
-            if request.transport is not None:
-                request.transport.abort()
-            raise asyncio.CancelledError
+            first_at, was_kept = self._left.get(inbound.identity, (arrived_at, False))
+            reply = await self._in_time(turn, inbound, arrived, first_at)
+            if reply is None and was_kept:
+                reply = Reply(waits_since=first_at)
+            if reply is None or self._comes_again(reply, arrived_at):
+                self._leave(inbound.identity, first_at, is_kept=reply is not None)
+                _hang_up(request)
+        self._left.pop(inbound.identity, None)
+        if reply.waits_since is not None:
+            metrics.late.inc()
         faults.reach("turn_after_commit_before_answer")
         return await self._answer(request, inbound, reply, arrived)
 
-    async def _opened(self, request: Request) -> Inbound | Rejected:
+    async def _opened(self, request: Request) -> Inbound | Rejected | None:
+        """The message; None when not all of the body came, which the platform delivers again."""
         try:
-            body = await request.read()
-        except (web.RequestPayloadError, ConnectionError):  # not coded as its header says, or broken off
+            async with asyncio.timeout(self._last_moment):
+                body = await request.read()
+        except web.RequestPayloadError:  # not coded as its header says
             request.content.feed_eof()  # else aiohttp reads the rest, to throw it away, and meets the same error
             return Rejected("body")
+        except (ConnectionError, TimeoutError):
+            return None
         return self._codec.open_push(request.query, body)
 
     @contextmanager
@@ -141,34 +160,52 @@ class Webhook:
             running.add_done_callback(lambda _done: self._running.pop(inbound.identity, None))
         return running  # type: ignore[return-value]  # what was put in above
 
+    def _comes_again(self, reply: Reply, arrived_at: datetime) -> bool:
+        """Whether the next delivery of a message whose turn is late may carry its reply, and there will be one."""
+        if not self._policy.only_answers or reply.waits_since is None:
+            return False
+        last_after = (DELIVERIES - 1) * DELIVERIES_APART * self._last_moment
+        return arrived_at - reply.waits_since < timedelta(seconds=last_after)
+
+    def _leave(self, identity: str, first_at: datetime, *, is_kept: bool) -> None:
+        """Note that a delivery is left unanswered."""
+        self._left[identity] = first_at, is_kept
+        while first_at - next(iter(self._left.values()))[0] > REMEMBERED:
+            del self._left[next(iter(self._left))]
+        metrics.unanswered.inc()
+        if is_kept:
+            log.warning("left_for_next_delivery")
+        else:
+            log.error("closed_without_answer")
+
     async def _in_time(
-        self, turn: "asyncio.Future[Reply]", inbound: Inbound, arrived: float, arrived_at: datetime
+        self, turn: "asyncio.Future[Reply]", inbound: Inbound, arrived: float, first_at: datetime
     ) -> Reply | None:
         """The turn's reply, what is to be said once the raw message is durable, or None when nothing is."""
         loop = asyncio.get_running_loop()
         await asyncio.wait([turn], timeout=arrived + self._turn_patience - loop.time())
         if _succeeded(turn):
             return turn.result()
-        raw = asyncio.ensure_future(
-            self._database.run(
-                partial(
-                    turns.keep_raw, inbound=inbound, arrived_at=arrived_at, now=self._clock.now(),
-                    patience=turns.AT_ONCE if turn.done() else turns.RAW_PATIENCE,
-                ),
-                Lane.RAW, turns.person_key(inbound.openid),
-            )
-        )  # fmt: skip
+        at_once = turn.done() and not self._policy.only_answers  # else the next delivery is to run it
+        patience = turns.AT_ONCE if at_once else turns.RAW_PATIENCE
+        now = self._clock.now()
+        keep = partial(turns.keep_raw, inbound=inbound, arrived_at=first_at, now=now, patience=patience)
+        raw = asyncio.ensure_future(self._database.run(keep, Lane.RAW, turns.person_key(inbound.openid)))
         last = arrived + self._last_moment
         waiting: set[asyncio.Future[Any]] = {one for one in (turn, raw) if not one.done()}
+        kept: Reply | None = None
         while waiting and loop.time() < last:
             _, waiting = await asyncio.wait(waiting, timeout=last - loop.time(), return_when=asyncio.FIRST_COMPLETED)
             if _succeeded(turn):
                 return turn.result()
-            if _succeeded(raw):
-                metrics.late.inc()
+            if kept is None and _succeeded(raw):
+                kept = raw.result()
                 faults.reach("raw_kept")
-                return raw.result()
-        return None
+                if not self._policy.only_answers or kept.waits_since is None:
+                    return kept
+        if kept is not None:
+            await asyncio.sleep(last - loop.time())  # a turn that failed may do better at the next delivery
+        return kept
 
     async def _answer(self, request: Request, inbound: Inbound, reply: Reply, arrived: float) -> StreamResponse:
         text = SUCCESS
@@ -220,6 +257,13 @@ def _acknowledged(event: str) -> Response:
     if event not in _NOTHING_TO_DO | _ABOUT_THE_ACCOUNT:
         log.info("event_unknown", kind=event)
     return Response(text=SUCCESS)
+
+
+def _hang_up(request: Request) -> NoReturn:
+    """Close the connection without an answer: the platform delivers again."""
+    if request.transport is not None:
+        request.transport.abort()
+    raise asyncio.CancelledError
 
 
 def _succeeded(one: "asyncio.Future[Any]") -> bool:

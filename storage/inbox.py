@@ -96,13 +96,12 @@ def find(connection: Connection, key: bytes) -> tuple[int, InboxState, int] | No
     return (row.id, InboxState(row.state), row.attempts) if row else None
 
 
-_KNOWN = select(_I.c.id).where(_I.c.key == bindparam("key"))
+_KNOWN = select(_I.c.id, _I.c.state, _I.c.received_at).where(_I.c.key == bindparam("key"))
 
 
-def known(connection: Connection, key: bytes) -> int | None:
-    """The id of a message that is already there; waits for nobody who has it locked."""
-    number: int | None = connection.execute(_KNOWN, {"key": key}).scalar()
-    return number
+def known(connection: Connection, key: bytes) -> Any | None:  # noqa: ANN401 - a row
+    """A message that is already there (id, state, received_at); waits for nobody who has it locked."""
+    return connection.execute(_KNOWN, {"key": key}).first()
 
 
 def due(connection: Connection, now: datetime, limit: int) -> list[Any]:

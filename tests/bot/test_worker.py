@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from bot import metrics
 from bot.worker import BATCH, Loop
@@ -53,6 +54,20 @@ async def test_due_work_that_fails_is_tried_again_as_the_county_says_then_listed
     assert parked == [broken]
     assert task(bot, sound).failures == 0
     assert task(bot, sound).rung >= 1, "its neighbour in the batch was done"
+
+
+async def test_how_late_due_work_was_done_is_counted(bot: Rig) -> None:
+    def counted() -> list[float]:
+        names = ("tongban_due_lag_seconds_count", "tongban_due_lag_seconds_sum")
+        return [metrics.registry.get_sample_value(name) or 0.0 for name in names]
+
+    await open_task(bot, "alarm")
+    before = counted()
+    await bot.turn(lambda turn: turn.connection.execute(update(Task).values(next_at=turn.now - timedelta(hours=2))))
+    await bot.worker.due.once()
+    number, seconds = (after - earlier for after, earlier in zip(counted(), before, strict=True))
+    assert number >= 1
+    assert seconds >= 2 * 3600
 
 
 async def test_a_success_forgives_earlier_failures(bot: Rig) -> None:

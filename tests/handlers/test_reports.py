@@ -379,9 +379,10 @@ OPENING = 10
         (BEATEN, "他妈也不管", "跳过", "上一步", "2", "李小明", "会不会知道是我", "跳过", "跳过", "2", "匿名", "谢谢"),
     ],
 )
-def test_a_turn_of_a_report_dialogue_needs_at_most_eight_statements(
+def test_the_opening_of_a_report_needs_at_most_ten_statements_and_each_turn_after_it_eight(
     sqlite_databases: SqliteDatabases, dialogue: tuple[str, ...]
 ) -> None:
+    """The design's eight hold for the dialogue; the first message makes more rows, and is allowed two more."""
     town = Town(World.on(sqlite_databases.copy(make_tables)))
     statements: list[str] = []
 
