@@ -9,7 +9,9 @@ from enum import IntEnum
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import InterfaceError, OperationalError
+
+from storage.database import is_sqlite
 
 T = TypeVar("T")
 Work = Callable[[Connection], T]
@@ -124,6 +126,9 @@ def read_with(engine: Engine, work: Work[T]) -> T:
     """Run `work` on a connection of its own that may only read; Unavailable when the database does not answer."""
     try:
         with engine.connect() as connection:
-            return work(connection.execution_options(postgresql_readonly=True))  # on SQLite every reader only reads
-    except DBAPIError as error:
+            if not is_sqlite(connection):  # there every reader only reads
+                # Of this transaction alone: the pool's connection must not write where the server's default forbids it.
+                connection.exec_driver_sql("SET TRANSACTION READ ONLY")
+            return work(connection)
+    except (OperationalError, InterfaceError) as error:
         raise Unavailable(type(error).__name__) from error

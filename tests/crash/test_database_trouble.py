@@ -5,6 +5,8 @@ What was not answered comes again from the platform; nothing is done twice, and 
 
 import asyncio
 import contextlib
+import itertools
+import os
 import resource
 import sqlite3
 import sys
@@ -17,9 +19,10 @@ from pathlib import Path
 import psycopg
 import pytest
 from psycopg import sql
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.engine import make_url
 
+from storage import inbox
 from storage.contacts import Contact
 from storage.outbox import Outbox, OutboxState
 from storage.reports import Entry, Report
@@ -151,13 +154,6 @@ def size_now(place: Town) -> int:
     return Path(f"{file_of(place)}-wal").stat().st_size
 
 
-async def test_another_process_locks_the_file_for_half_a_minute(
-    sqlite_databases: SqliteDatabases, tmp_path: Path
-) -> None:
-    async with town(sqlite_databases.fresh(), tmp_path, retries=3, retry_pause=None) as place:
-        await went_on(place, locked, 30)
-
-
 @pytest.mark.parametrize("size", [pytest.param(size_now, id="full"), pytest.param(lambda _: 0, id="read-only")])
 async def test_the_disk_takes_nothing_more(
     sqlite_databases: SqliteDatabases, tmp_path: Path, size: Callable[[Town], int]
@@ -170,6 +166,24 @@ async def test_the_disk_takes_nothing_more(
 
 
 # PostgreSQL.
+
+
+@asynccontextmanager
+async def table_locked(place: Town) -> AsyncIterator[None]:
+    """Another client holds the inbox."""
+    address = make_url(place.url).set(drivername="postgresql").render_as_string(hide_password=False)
+    async with await psycopg.AsyncConnection.connect(address) as connection:
+        await connection.execute("LOCK TABLE inbox IN ACCESS EXCLUSIVE MODE")
+        yield
+        await connection.rollback()
+
+
+LOCKS: dict[str, Trouble] = {"sqlite": locked, "postgresql": table_locked}
+
+
+async def test_another_process_locks_it_for_half_a_minute(database_url: str, tmp_path: Path) -> None:
+    async with town(database_url, tmp_path, retries=3, retry_pause=None) as place:
+        await went_on(place, LOCKS[place.engine.dialect.name], 30)
 
 
 @pytest.fixture(scope="module")
@@ -230,16 +244,6 @@ async def cut(place: Town) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def table_locked(place: Town) -> AsyncIterator[None]:
-    """Another client holds the inbox."""
-    address = make_url(place.url).set(drivername="postgresql").render_as_string(hide_password=False)
-    async with await psycopg.AsyncConnection.connect(address) as connection:
-        await connection.execute("LOCK TABLE inbox IN ACCESS EXCLUSIVE MODE")
-        yield
-        await connection.rollback()
-
-
-@asynccontextmanager
 async def read_only(place: Town) -> AsyncIterator[None]:
     """The database takes no writes, as a standby does."""
     database = str(make_url(place.url).database)
@@ -253,7 +257,7 @@ async def read_only(place: Town) -> AsyncIterator[None]:
 
 
 @pytest.mark.postgres
-@pytest.mark.parametrize("trouble", [cut, table_locked, read_only])
+@pytest.mark.parametrize("trouble", [cut, read_only])
 async def test_the_server_refuses(server: Postgres, tmp_path: Path, trouble: Trouble) -> None:
     async with town(server.databases.fresh(), tmp_path) as place:
         await went_on(place, trouble, 6)
@@ -263,3 +267,72 @@ async def test_the_server_refuses(server: Postgres, tmp_path: Path, trouble: Tro
 async def test_the_server_dies_and_comes_back(server: Postgres, tmp_path: Path) -> None:
     async with town(server.databases.fresh(), tmp_path) as place:
         await went_on(place, stopped(server), 6)
+
+
+PAGES = 512
+
+
+def fill_the_inbox(place: Town) -> int:
+    """Events that leave no room for a message on any page; how many bytes the table has then."""
+    numbers = itertools.count()
+    with place.engine.begin() as connection:
+        connection.execute(text("ALTER TABLE inbox ALTER message SET STORAGE PLAIN"))
+        contact = connection.execute(select(Contact.id).limit(1)).scalar_one()
+
+        def keep(letters: int) -> int:
+            event = {"kind": "event", "letters": "x" * letters}
+            inbox.claim(connection, inbox.key_of(f"event {next(numbers)}"), contact, place.world.now, event)
+            size: int = connection.execute(text("SELECT pg_relation_size('inbox')")).scalar_one()
+            return size
+
+        size = max(keep(7800) for _ in range(PAGES))  # a page each
+        while keep(300) == size:  # where the first page, and each of these, has something left
+            pass
+        return keep(7300)  # with the last one
+
+
+def limit_files(server: Postgres, size: int) -> None:
+    """None of the server's processes, nor any that it begins from now on, may write a file further than that."""
+    first = int((server.folder / "postmaster.pid").read_text("utf-8").split()[0])  # another one since it was stopped
+    children = Path(f"/proc/{first}/task/{first}/children").read_text("ascii")
+    with acting_for(Path(f"/proc/{first}").stat()):
+        for pid in (first, *map(int, children.split())):
+            _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, hard))
+
+
+@contextlib.contextmanager
+def acting_for(owner: os.stat_result) -> Iterator[None]:
+    """Only who started a process may limit it; root's server runs as another user, and root need not be almighty."""
+    user, group = os.getresuid(), os.getresgid()
+    os.setresgid(owner.st_gid, -1, -1)
+    os.setresuid(owner.st_uid, -1, -1)
+    yield
+    os.setresuid(*user)
+    os.setresgid(*group)
+
+
+def full(server: Postgres) -> Trouble:
+    """No file of the server may grow beyond what the inbox has reached: there is no room for one message more.
+
+    The write-ahead log keeps going: its file is there, larger than that, and was begun just before.
+    """
+
+    @asynccontextmanager
+    async def trouble(place: Town) -> AsyncIterator[None]:
+        size = fill_the_inbox(place)
+        async with operator(place) as connection:
+            await connection.execute("SELECT pg_switch_wal()")
+            await connection.execute("CHECKPOINT")
+            limit_files(server, size)
+            yield
+            limit_files(server, resource.RLIM_INFINITY)
+
+    return trouble
+
+
+@pytest.mark.postgres
+async def test_the_server_has_no_room_for_more(server: Postgres, tmp_path: Path) -> None:
+    async with town(server.databases.fresh(), tmp_path) as place:
+        await went_on(place, full(server), 6)
+    assert "could not extend file" in (server.folder / "log").read_text(encoding="utf-8")

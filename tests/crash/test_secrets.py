@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 import ahocorasick
 import pytest
+from PIL import Image
 from sqlalchemy import select, text
 from sqlalchemy.engine import make_url
 from stdnum.cn import ric
@@ -25,13 +26,14 @@ from messages.files import table
 from storage.cases import Case, CaseStep
 from storage.database import SealedColumn
 from storage.inbox import Inbox, InboxState
-from storage.media import Media, MediaState
+from storage.renditions import Rendition
 from storage.reports import Entry, Report, ReportStage
 from storage.tables import METADATA
 from storage.visits import Visit
 from tests.bench.postgres import durable_server
 from tests.crash.test_other_points import BROKEN, REPAIRED, Door, execute
 from tests.crash.town import Town, town
+from tests.support.media import picture, tone
 from tests.support.pages import Browser
 from tests.support.waiting import eventually
 
@@ -73,9 +75,13 @@ CHILD = {
 }  # fmt: skip
 PRIVATE = ("姓名", "身份证号", "监护人", "监护人电话", "地址")
 """What of a child's row is nobody's business."""
-PHOTO = b"\xff\xd8\xff\xe0" + b"a photo of a burnt hand, taken at the stone bridge" * 20 + b"\xff\xd9"
-VOICE = b"#!AMR\n" + b"a frightened voice from behind the old mill" * 20
-MEDIA = ("a burnt hand, taken at the stone bridge", "a frightened voice from behind the old mill")
+NOTE = "派出所老严说明早去看"
+"""Typed on a page."""
+CAPTION = "a burnt hand, taken at the stone bridge"
+"""Inside the photo, as a phone's camera writes where it was."""
+EXIF = Image.Exif()
+EXIF[0x010E] = CAPTION
+PHOTO, VOICE = picture(exif=EXIF), tone(2)
 
 
 # The day.
@@ -99,7 +105,7 @@ async def play(place: Town) -> list[str]:
     await villager.send_location(27.1234, 103.5678, "老磨坊后面第三家")
     await villager.say("他奶奶腿脚不好 门是从外头锁的")
     await place.advance(120)
-    await eventually(lambda: place.count(Media, state=MediaState.KEPT) == 2, PATIENCE)
+    await eventually(lambda: len(renditions(place)) == 2, PATIENCE)
     [receipt] = [found[1] for item in place.screen(VILLAGER) if (found := re.search(r"(\d{4} \d{4} \d{4})", item.text))]
     await hold_the_case(place)
     await villager.say(f"进度 {receipt}")
@@ -145,7 +151,7 @@ async def hold_the_case(place: Town) -> None:
     page = f"/m/case/{place.newest(Report)}"
     shown = await browser.get(page)
     assert shown.status == 200, shown.words
-    answer = await browser.post(f"{page}/step", form=shown.form, kind="police_told", note="派出所老严说明早去看")
+    answer = await browser.post(f"{page}/step", form=shown.form, kind="police_told", note=NOTE)
     assert answer.status == 303, answer.words
 
 
@@ -168,48 +174,72 @@ def typed(place: Town) -> Iterator[str]:
                 yield from (one for one in {item.text, *item.text.split()} - words if len(one) >= SHORTEST)
 
 
+def renditions(place: Town) -> list[bytes]:
+    """What was made of the photo and the voice, opened."""
+    with place.reader.connect() as connection:
+        return [one for one in connection.execute(select(Rendition.content)).scalars() if one is not None]
+
+
 # The search.
 
 
-def spellings(secret: str) -> set[bytes]:
-    """How a text could stand in a file."""
+PIECE = 32
+"""Bytes of a photo or a voice that are searched for; fewer different ones say nothing."""
+
+
+def pieces(content: bytes) -> set[bytes]:
+    """A photo or voice cut up: any of it in a file would be a hit."""
+    cut = {content[at : at + PIECE] for at in range(0, len(content) - PIECE, PIECE)}
+    return {one for one in cut if len(set(one)) > PIECE // 2}
+
+
+def spellings(secret: str | bytes) -> set[bytes]:
+    """How a text, or some bytes, could stand in a file."""
+    if isinstance(secret, bytes):
+        return {secret, *_coded(secret)}
     plain = secret.encode()
     escaped = json.dumps(secret)[1:-1]
     encoded = {plain, secret.encode("utf-16-le"), secret.encode("utf-16-be"), secret.encode("gb18030")}
     encoded |= {escaped.encode(), escaped.upper().replace("\\U", "\\u").encode(), quote(secret).encode()}
+    return encoded | _coded(plain)
+
+
+def _coded(plain: bytes) -> set[bytes]:
+    """Written in letters and digits."""
+    encoded = {plain.hex().encode(), plain.hex().upper().encode()}
     for shift in range(3):  # where a text begins in what was turned into base64 decides its letters
         whole = base64.b64encode(bytes(shift) + plain).decode()
         inside = whole[(0, 2, 3)[shift] : len(whole) - (0, 3, 2)[(shift + len(plain)) % 3]]
         encoded |= {inside.encode(), inside.translate(str.maketrans("+/", "-_")).encode()}
-    return {*encoded, plain.hex().encode(), plain.hex().upper().encode()}
+    return encoded
 
 
 class Search:
-    """Looks for many texts in many bytes at once."""
+    """Looks for many texts, and pieces of files, in many bytes at once."""
 
-    def __init__(self, secrets: Iterable[str]) -> None:
+    def __init__(self, secrets: Iterable[str | bytes]) -> None:
         self._automaton = ahocorasick.Automaton()
         for secret in secrets:
             for spelling in spellings(secret):
                 self._automaton.add_word(spelling.decode("latin-1"), secret)
         self._automaton.make_automaton()
 
-    def found(self, content: bytes) -> set[str]:
-        """The texts that stand in these bytes, in whatever spelling."""
+    def found(self, content: bytes) -> set[str | bytes]:
+        """Those that stand in these bytes, in whatever spelling."""
         return {secret for _, secret in self._automaton.iter(content.decode("latin-1"))}
 
 
 def opened(place: Town) -> bytes:
     """Every sealed value, with the key."""
-    values: list[str] = []
+    values: list[bytes] = []
     with place.reader.connect() as connection:
         for table_ in METADATA.sorted_tables:
             for column in table_.columns:
                 if isinstance(column.type, SealedColumn):
                     for value in connection.execute(select(column).where(column.is_not(None))).scalars():
-                        text_ = value.decode("latin-1") if isinstance(value, bytes) else value
-                        values.append(text_ if isinstance(text_, str) else json.dumps(text_, ensure_ascii=False))
-    return "\n".join(values).encode()
+                        words = value if isinstance(value, bytes | str) else json.dumps(value, ensure_ascii=False)
+                        values.append(words.encode() if isinstance(words, str) else words)
+    return b"\n".join(values)
 
 
 def raw(place: Town) -> bytes:
@@ -284,8 +314,11 @@ async def test_without_the_key_nobody_finds_a_name_a_phone_or_a_word(disk: Disk,
         happened(place)
         listed = {*(one for person in STAFF for one in (person.name, person.phone)), *(CHILD[key] for key in PRIVATE)}
         openids = {VILLAGER, *(one.openid for one in STAFF)}
-        secrets = {*listed, *openids, *typed(place), *made, *MEDIA}
-        media_ids = set(place.platform.world.state.media)
+        media = {piece for content in (PHOTO, VOICE, *renditions(place)) for piece in pieces(content)}
+        assert len(media) > 100
+        secrets: set[str | bytes] = {*listed, *openids, *typed(place), *made, NOTE, CAPTION, *media}
+        media_ids = {one.media_id for one in place.platform.phone(VILLAGER).screen if one.side == "me" and one.media_id}
+        assert len(media_ids) == 2
         search = Search({*secrets, *media_ids, made[-1].replace(" ", ""), IN_CLEAR})
 
         # With the key everything is there, so that the search is known to find what there is.

@@ -4,17 +4,19 @@ import asyncio
 import os
 import re
 import signal
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
+from uuid import uuid4
 
 import aiohttp
 from sqlalchemy import Engine, func, select
 
+from bot.clock import Clock
+from bot.settings import Mode
 from bot.simulator import Simulator, SimulatorSettings, TemplateSpec
 from bot.simulator.state import ScreenItem
 from storage import sealing
@@ -23,6 +25,7 @@ from storage.database import connect
 from storage.inbox import Inbox, InboxState
 from storage.migrate import upgrade
 from storage.people import Role
+from tests.crash.program import Program
 from tests.support.waiting import eventually, free_port
 from tests.world import World
 
@@ -64,12 +67,12 @@ class Town:
     """`county`, `township`, `village`."""
     environ: dict[str, str] = field(default_factory=dict)
     """Settings of the bot besides its file."""
-    processes: list[asyncio.subprocess.Process] = field(default_factory=list)
+    processes: list[Program] = field(default_factory=list)
     kills: int = 0
     _reviving: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
-    def bot(self) -> asyncio.subprocess.Process:
+    def bot(self) -> Program:
         """The bot that runs now."""
         return self.processes[-1]
 
@@ -83,26 +86,19 @@ class Town:
 
     async def start(self, fault: str = "") -> None:
         """Start the bot, to be stopped at `fault` when one is given."""
-        with (self.folder / "bot.log").open("ab") as log:
-            self.processes.append(await self._program("run", fault=fault, stdout=log, stderr=log))
+        self.processes.append(self._program("run", fault=fault, log=self.folder / "bot.log"))
         await eventually(self._is_ready, READY_WITHIN)
 
     async def command(self, *words: str, fault: str = "") -> tuple[int, str]:
         """Run a command beside the bot: its exit code and what it printed."""
-        pipe = asyncio.subprocess.PIPE
-        process = await self._program(*words, fault=fault, stdout=pipe, stderr=asyncio.subprocess.STDOUT)
-        out, _ = await process.communicate()
-        return process.returncode or 0, out.decode()
+        log = self.folder / f"{uuid4().hex}.out"
+        process = self._program(*words, fault=fault, log=log)
+        await process.wait()
+        return process.returncode or 0, log.read_text(encoding="utf-8")
 
-    async def _program(
-        self, *words: str, fault: str, stdout: IO[bytes] | int, stderr: IO[bytes] | int
-    ) -> asyncio.subprocess.Process:
-        # Every start imports everything: what Python has compiled may be kept, whatever this machine's habit.
-        environment = os.environ | {"TONGBAN_FAULT": fault, "PYTHONDONTWRITEBYTECODE": ""} | self.environ
-        return await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "bot", "--config", str(self.folder / "config.toml"), *words,
-            env=environment, stdout=stdout, stderr=stderr,
-        )  # fmt: skip
+    def _program(self, *words: str, fault: str, log: Path) -> Program:
+        environment = os.environ | {"TONGBAN_FAULT": fault} | self.environ
+        return Program(["--config", str(self.folder / "config.toml"), *words], environment, log)
 
     async def _is_ready(self) -> bool:
         if self.bot.returncode == -signal.SIGKILL:
@@ -135,6 +131,8 @@ class Town:
         """Move the clock; again after a kill, since the rest of the way is still to go."""
         until = self.platform.world.clock.now() + seconds
         while (left := until - self.platform.world.clock.now()) > 0:
+            await self.revive()
+            asked = self.bot
             try:
                 async with self.http.post(
                     f"http://127.0.0.1:{self.port}/demo/clock", json={"advance_seconds": left}
@@ -142,8 +140,7 @@ class Town:
                     await answer.read()
                     assert answer.status == 200, await answer.text()
             except aiohttp.ClientError:
-                await self.bot.wait()
-            await self.revive()
+                await asked.wait()
 
     async def keep_alive(self) -> None:
         """Start it again whenever it dies, until cancelled."""
@@ -198,10 +195,20 @@ class Town:
 
 
 @asynccontextmanager
-async def town(url: str, folder: Path, *, retries: int = 60, retry_pause: float | None = 0.5) -> AsyncIterator[Town]:
+async def town(
+    url: str,
+    folder: Path,
+    *,
+    retries: int = 60,
+    retry_pause: float | None = 0.5,
+    mode: Mode = "safe",
+    previous_key: str | None = None,
+    begins: datetime | None = None,
+) -> AsyncIterator[Town]:
     """A county with a duty person, a stand-in, supervisors and an officer; the bot is not started yet.
 
-    The platform delivers `retries` times, `retry_pause` seconds apart; as it really is with 3 and None.
+    The platform delivers `retries` times, `retry_pause` seconds apart; as it really is with 3 and None. Every clock
+    stands at `begins`, or where it really does.
     """
     upgrade(url)
     keys = folder / "tongban.keys"
@@ -209,7 +216,9 @@ async def town(url: str, folder: Path, *, retries: int = 60, retry_pause: float 
     sealing.use(sealing.read_key_file(keys))
     engine = connect(url)
     world = World(engine)
-    world.now = datetime.now(UTC)
+    world.now = begins or datetime.now(UTC)
+    if begins is not None:
+        world.run(lambda connection: Clock().move(connection, begins))
     county = world.area("安平县", "county")  # type: ignore[arg-type]  # a level by its value
     township = world.area("青山镇", "township", county)  # type: ignore[arg-type]
     village = world.area("柳河村", "village", township)  # type: ignore[arg-type]
@@ -222,15 +231,19 @@ async def town(url: str, folder: Path, *, retries: int = 60, retry_pause: float 
     areas = {"county": county, "township": township, "village": village}
     port = free_port()
     settings = SimulatorSettings(
-        app_id=APP_ID, app_secret=SECRET, token=TOKEN, encoding_aes_key=AES_KEY, mode="safe",
+        app_id=APP_ID, app_secret=SECRET, token=TOKEN, encoding_aes_key=AES_KEY, mode=mode,
+        previous_encoding_aes_key=previous_key,
         bot_url=f"http://127.0.0.1:{port}", port=0, retries=retries, retry_pause=retry_pause,
         gateway_secret=GATEWAY_SECRET,
         templates=tuple(TemplateSpec(f"T-{name}", name, tuple(fields)) for name, fields in PURPOSES.items()),
     )  # fmt: skip
     async with Simulator(settings) as platform, aiohttp.ClientSession() as http:
+        if begins is not None:
+            platform.world.clock.move_to(begins.timestamp())
         for name in ("county", "duty", "second", "officer"):
             platform.add_phone(name, f"o-{name}", number=NUMBERS[name])
-        _write_config(folder / "config.toml", url, keys, port, platform.origin)
+        account = f'mode = "{mode}"\n' + (f'previous_aes_key = "{previous_key}"\n' if previous_key else "")
+        _write_config(folder / "config.toml", url, keys, port, platform.origin, account)
         running = Town(platform, url, folder, port, http, engine, connect(url, read_only=True), world, areas)
         try:
             yield running
@@ -243,7 +256,7 @@ async def town(url: str, folder: Path, *, retries: int = 60, retry_pause: float 
             engine.dispose()
 
 
-def _write_config(path: Path, url: str, keys: Path, port: int, origin: str) -> None:
+def _write_config(path: Path, url: str, keys: Path, port: int, origin: str, account: str) -> None:
     templates = "".join(
         f'[wechat.templates.{name}]\ntemplate_id = "T-{name}"\n[wechat.templates.{name}.fields]\n'
         + "".join(f'{field} = "{value}"\n' for field, value in fields.items())
@@ -251,7 +264,7 @@ def _write_config(path: Path, url: str, keys: Path, port: int, origin: str) -> N
     )
     path.write_text(
         f'[wechat]\napp_id = "{APP_ID}"\napp_secret = "{SECRET}"\ntoken = "{TOKEN}"\nencoding_aes_key = "{AES_KEY}"\n'
-        f'api_origin = "{origin}"\n{templates}[database]\nurl = "{url}"\n[keys]\nfile = "{keys}"\n'
+        f'api_origin = "{origin}"\n{account}{templates}[database]\nurl = "{url}"\n[keys]\nfile = "{keys}"\n'
         f'[web]\nport = {port}\n[simulator]\nbot_url = "http://127.0.0.1:{port}"\n[demo]\nenabled = true\n',
         encoding="utf-8",
     )
@@ -262,8 +275,8 @@ def _words_of(item: ScreenItem) -> str:
 
 
 def plain(words: str) -> str:
-    """Words without what differs from run to run: receipts, case numbers, times, links, shown numbers."""
+    """Words without what differs from run to run: receipts, report and case numbers, times, links, shown numbers."""
     words = re.sub(r"\d{4} \d{4} \d{4}", "RECEIPT", words)
     words = re.sub(r"http\S+", "LINK", words)
-    words = re.sub(r"G\d{4}-\d{4}", "CASE", words)
+    words = re.sub(r"\bR\d+\b", "REPORT", re.sub(r"G\d{4}-\d{4}", "CASE", words))
     return re.sub(r"(?<=我接了 )\d+", "N", re.sub(r"\d{1,2}:\d{2}", "TIME", words))
