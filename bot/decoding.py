@@ -107,13 +107,12 @@ def _speex_frames(content: bytes) -> Iterator[Any]:
     """WeChat's speex (`audio/x-speex-with-header-byte`): no head, each packet behind a byte that gives its length."""
     import av  # noqa: PLC0415 - as above
 
-    packets = []
-    while content:
-        end = 1 + content[0]
-        if not 1 < end <= len(content):
+    packets, at = [], 0
+    while at < len(content):
+        start, at = at + 1, at + 1 + content[at]
+        if not start < at <= len(content):
             raise ValueError("not packets one after the other")
-        packets.append(content[1:end])
-        content = content[end:]
+        packets.append(content[start:at])
     if not packets or not (together := _speex_frames_in(packets[0])):
         raise ValueError("nothing to hear")
     decoder = av.CodecContext.create("speex", "r")

@@ -14,6 +14,7 @@ from bot.replies import cut
 from bot.telling import tell
 from bot.turns import SHORT_MESSAGES, WINDOW_MESSAGES
 from handlers.policy import Policy
+from handlers.prompts import still_true
 from handlers.workdays import local_day, next_midnight
 from storage import contacts, county, outbox, people, tasks
 from storage.contacts import Talk
@@ -114,10 +115,11 @@ def _plan(
         return None
     is_doubtful = doubted or interrupted
     talk = _talk(connection, row.contact_id, now)
-    content = row.content or {}
+    content: dict[str, Any] | None = row.content or {}
     if talk is None or not content:
-        return Plan(row.id, row.contact_id, "", row.kind, None, False, content, row.attempts, is_doubtful, made)  # noqa: FBT003 - no window
-    if _is_over(connection, row, content, now):
+        return Plan(row.id, row.contact_id, "", row.kind, None, False, {}, row.attempts, is_doubtful, made)  # noqa: FBT003 - no window
+    content = still_true(connection, row.id, content)
+    if content is None or _is_over(connection, row, content, now):
         outbox.settle(connection, row.id, OutboxState.CANCELLED, now=now)
         return None
     asked_for_at = row.created_at + unsaid.LISTED_AFTER

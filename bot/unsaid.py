@@ -55,10 +55,14 @@ def ready(rows: Sequence[Any], now: datetime, *, reads_on: bool) -> list[Any]:
 
 
 def take(connection: Connection, rows: Sequence[Any]) -> tuple[list[str], datetime | None]:
-    """Take these out of the queue, to be said in another reply: their words, and when the first must be erased."""
-    unsaid.carried(connection, [row.id for row in rows])
-    words = [row.content["text"].removesuffix(_hint()) for row in rows]
-    return words, min((row.erase_at for row in rows if row.erase_at is not None), default=None)
+    """Take these out of the queue, to be said in another reply: their words, and when the first must be erased.
+
+    What the turn itself took back, because the person is nobody here any more, is not said.
+    """
+    still = unsaid.carry(connection, [row.id for row in rows])
+    taken = [row for row in rows if row.id in still]
+    words = [row.content["text"].removesuffix(_hint()) for row in taken]
+    return words, min((row.erase_at for row in taken if row.erase_at is not None), default=None)
 
 
 def pieces(own: Sequence[str], before: Sequence[str]) -> list[str]:

@@ -1,11 +1,13 @@
 """The account of one report as the conversation knows it: what was told so far, appended piece by piece."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Self
 
 from handlers.message import Message
+from handlers.questions import phone_in
 from handlers.turn import Turn
 from handlers.understanding import Understanding, understand
 from storage import areas, media, reporters, reports, tasks
@@ -26,6 +28,8 @@ _LONGEST_BURST = 3
 _DANGER = "immediate_danger"
 _SEALED_APART = "call_back"
 """The answer that is kept with the reporter, not with the report."""
+_SHORT_NUMBER = 8
+"""Digits of a telephone number without its area."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +132,7 @@ def begin(turn: Turn, message: Message) -> Account:
         unit = turn.person.unit_id if turn.person else None
         reporters.add(turn.connection, report, turn.talk.contact_id, role, unit, turn.now)
     _append(turn, report, message)
+    leave_number(turn, report, message)
     moment = turn.now.isoformat()
     account = Account(
         report, kind, read.urgency, suggested, moment, moment, _tells(message, kind), placed,
@@ -167,6 +172,7 @@ def grow(turn: Turn, account: Account, message: Message) -> Account:
     kind = "report" if message.kind in UNREADABLE else read.kind
     codes = dict.fromkeys([*map(str, read.situations), *filter(None, account.suggested.split(","))])
     _append(turn, account.report, message)
+    leave_number(turn, account.report, message)
     grown = replace(
         account,
         kind=min(account.kind, kind, key=reports.KINDS.index),
@@ -207,6 +213,23 @@ def add_from_elsewhere(turn: Turn, report: Report, message: Message) -> None:
         urgency=min(report.urgency, read.urgency, key=reports.URGENCIES.index), suggested=report.suggested,
         answers=None,
     )  # fmt: skip
+
+
+def number_in(message: Message) -> str | None:
+    """The telephone number in a message; so few digits that they may be a receipt's count only if nothing else is."""
+    text = message.text or "" if message.kind == "text" else ""
+    number = phone_in(text)
+    alone = re.sub(r"\D", "", text) == re.sub(r"[\W_]", "", text)
+    return number if number and (alone or len(number) > _SHORT_NUMBER) else None
+
+
+def leave_number(turn: Turn, report: int, message: Message) -> None:
+    """A telephone number in the words is where to ring back, unasked, during a report or after it."""
+    number = number_in(message)
+    if number and reporters.leave_number(turn.connection, report, number):
+        row = turn.session.get_one(Report, report, populate_existing=True)
+        row.answers = (row.answers or {}) | {_SEALED_APART: _apart(_SEALED_APART, number)}
+        turn.session.flush()  # what follows goes past the ORM
 
 
 def _apart(question: str, value: object) -> object:

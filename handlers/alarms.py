@@ -21,6 +21,8 @@ CLAIM_KEY = "1"
 """The digit that claims an alarm on the telephone."""
 CLIMBING = ("alarm", "listen", "unread_message")
 """Kinds that the claim word takes."""
+_DOUBLED = 3
+"""How often the gap between two cards of the last rung is doubled: from half an hour to four hours."""
 
 
 def open_alarm(turn: Turn, report_id: int, area_id: int, urgency: int) -> None:
@@ -128,7 +130,11 @@ def _alarm(turn: Turn, task: Task, person_id: int, contact: int, words: str) -> 
 
 
 def _last_rung(turn: Turn, task: Task) -> None:
-    """Nobody took it: everybody who was told hears it again with two numbers to ring, until somebody does."""
+    """Nobody took it: everybody who was told hears it again with two numbers to ring, until somebody does.
+
+    What is red comes again every half hour. Anything else comes ever more seldom, and not at night: whoever is woken
+    by it for hours mutes the account, and then hears the next red one as little.
+    """
     told = tasks.told(turn.session, task.id)
     everybody = dict.fromkeys([*told, *who.supervisors(turn, task.area_id, Role.COUNTY_SUPERVISOR)])
     task.rung += 1
@@ -141,6 +147,9 @@ def _last_rung(turn: Turn, task: Task) -> None:
             )  # fmt: skip
             _alarm(turn, task, person, contact, words)
     task.next_at = turn.now + _claim_time(turn)
+    if task.urgency != RED:
+        again = task.rung - len(turn.policy.alarm_ladder_minutes)
+        task.next_at = in_window(turn.policy, turn.now + _claim_time(turn) * 2 ** min(again - 1, _DOUBLED))
 
 
 def _number(turn: Turn, task: Task, contact: int) -> int:
@@ -274,7 +283,8 @@ def report_card(report: Report, name: str) -> Card:
 
 
 def _card(turn: Turn, task: Task) -> Card:
-    what = render("alarms/card", urgency=task.urgency, kind=task.kind)
+    again = task.kind in CLIMBING and task.rung > len(turn.policy.alarm_ladder_minutes)
+    what = render("alarms/card", urgency=task.urgency, kind=task.kind, again=again)
     path = f"/m/case/{task.subject_id}" if task.subject == "report" else "/m/tasks"
     values = {"what": what, "number": f"R{task.subject_id}", "place": place_of(turn, task.area_id)[:20]}
     return Card("alarm", values, path)

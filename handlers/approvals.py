@@ -28,11 +28,12 @@ ASIDE = "aside"
 def set_level(turn: Turn, case: Case, level: str, why: str) -> bool:
     """Set the level with a reason; lowering red waits for a second person. Whether it is set now."""
     person = turn.require(*STAFF)
-    if case.level == "red" and LEVELS.index(level) < LEVELS.index("red") and not _second(case, level, person.id):
+    if case.level == "red" and LEVELS.index(level) < LEVELS.index("red") and not _second(turn, case, level):
         _propose(turn, case, level, why)
         return False
     case_rows.note_level(turn.session, case, level, by=person.id, at=turn.now, why=why)
-    _settled(turn, case)
+    if case.pending != ASIDE:
+        _settled(turn, case)
     return True
 
 
@@ -41,13 +42,14 @@ def close(turn: Turn, case: Case, why: str) -> bool:
     person = turn.require(*STAFF)
     if case.stage not in {CaseStage.VISITED, CaseStage.CLOSING}:
         raise Refused("cases/not_seen_yet", number=case.number)
-    if case.level == "red" and not _second(case, "close", person.id):
+    if case.level == "red" and not _second(turn, case, "close"):
         _propose(turn, case, "close", why)
         return False
     case.close(turn.session, by=person.id, at=turn.now, why=why)
     for report in reports.of_case(turn.session, case.id):
         if report.stage == ReportStage.ACCEPTED:
             report.resolve(turn.session, by=person.id, at=turn.now)
+        cases.tell_reporter(turn, report.id, "reports/closed")
     _ended(turn, case)
     return True
 
@@ -57,32 +59,34 @@ def set_aside(turn: Turn, case: Case, why: str) -> bool:
     person = turn.require(*STAFF)
     if case.stage == CaseStage.CLOSED:
         raise Refused("common/not_now")
-    if not _second(case, ASIDE, person.id):
+    if not _second(turn, case, ASIDE):
         _propose(turn, case, ASIDE, why)
         return False
     case.put_aside(turn.session, by=person.id, at=turn.now, why=why)
     for report in reports.of_case(turn.session, case.id):
         if report.stage == ReportStage.ACCEPTED:
             report.put_aside(turn.session, by=person.id, at=turn.now, why=why)
+        turn.session.flush()  # what follows goes past the ORM
+        for task in tasks.live_of_subject(turn.session, "report", report.id):
+            tasks.end(turn.connection, task.id, turn.now)
     turn.audit("set_aside", "case", case.id, why)
     _ended(turn, case)
     return True
 
 
 def _ended(turn: Turn, case: Case) -> None:
-    """What follows when a case is over: the reporter hears it, and nobody is asked any more."""
+    """What follows when a case is over: nobody is asked any more."""
     case.closed_at = turn.now
     turn.session.flush()  # what follows goes past the ORM
-    for report in reports.of_case(turn.session, case.id):
-        cases.tell_reporter(turn, report.id, "reports/closed")
     for task in tasks.live_of_subject(turn.session, "case", case.id):
         tasks.end(turn.connection, task.id, turn.now)
     _settled(turn, case)
 
 
-def _second(case: Case, what: str, person_id: int) -> bool:
-    """Whether this person is the second one to say so."""
-    return case.pending == what and case.pending_by_id != person_id
+def _second(turn: Turn, case: Case, what: str) -> bool:
+    """Whether the speaking person is the second one to say so: somebody who supervises."""
+    second = turn.person is not None and case.pending_by_id not in {None, turn.person.id}
+    return second and case.pending == what and cases.supervises(turn)
 
 
 def _propose(turn: Turn, case: Case, what: str, why: str) -> None:

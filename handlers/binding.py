@@ -9,7 +9,7 @@ from handlers.conversation import Flow, end
 from handlers.questions import Words, YesNo
 from handlers.turn import Turn
 from messages import Command, plain
-from storage import bindings, contacts, outbox, people, sealing, sessions, shown_numbers
+from storage import bindings, contacts, people, sealing, sessions, shown_numbers, unsaid
 from storage.contacts import Talk
 from storage.outbox import OutboxKind
 from storage.people import Invite, Person, Role
@@ -106,16 +106,16 @@ def let_go(turn: Turn, contact_id: int, to: int | None = None) -> None:
     `to`: the contact the person has now, which gets the words, and knows the numbers in them.
     """
     talk = turn.talk if turn.talk and turn.talk.contact_id == contact_id else None
-    other = None if talk else contacts.talk_with(turn.connection, contact_id, turn.now)
+    other = None if talk else contacts.talk_with(turn.connection, contact_id, turn.now, lock=True)
     if talk is not None:
         end(talk)
     elif other is not None and (other.flow or other.asked):
         end(other)
         contacts.keep(turn.connection, other)
     if to is None:
-        outbox.cancel_of(turn.connection, contact_id)
+        unsaid.cancel_of(turn.connection, contact_id)
     else:
-        outbox.move(turn.connection, contact_id, to)
+        unsaid.move(turn.connection, contact_id, to)
         shown_numbers.move(turn.connection, contact_id, to)
     bindings.release(turn.connection, contact_id)
     sessions.revoke_of_contact(turn.connection, contact_id, turn.now)

@@ -8,16 +8,17 @@ from datetime import datetime, time, timedelta
 from typing import Any
 
 from handlers import alarms, approvals, case_verdicts, cases, tasklist, who
+from handlers.case_danger import CaseFlow
 from handlers.case_named import on_case
 from handlers.case_verdicts import ApproveFlow, ReadFlow
 from handlers.conversation import Flow, show
 from handlers.questions import Choice, Words
-from handlers.report_questions import ReceiptNumber, receipt_in, says_none
+from handlers.report_questions import ReceiptNumber, receipt_noted, says_none
 from handlers.turn import Refused, Turn
 from handlers.workdays import at, local_day
 from messages import Command, labels, pattern, plain
 from storage import areas, people, reports, tasks
-from storage.people import STAFF, Role
+from storage.people import STAFF, Person, Role
 from storage.tasks import Task
 
 
@@ -26,24 +27,42 @@ def claim(turn: Turn, command: Command) -> None:
     person = turn.require(*STAFF)
     if command.numbers:
         for number in command.numbers:
-            cases.take(turn, tasklist.task_of_number(turn, number).id)
+            try:
+                _claim(turn, person, number)
+            except Refused as no:  # the other numbers are not to be undone
+                turn.say(no.name, **no.values)
         return
-    waiting = tasks.told_and_open(turn.session, person.id)
+    waiting = [task for task in tasks.told_and_open(turn.session, person.id) if task.kind in cases.CLAIMABLE]
     if waiting and len({(task.subject, task.subject_id) for task in waiting}) == 1:  # one matter, whatever its tasks
         cases.take(turn, waiting[0].id)
     elif waiting:
         tasklist.show_tasks(turn, waiting, "tasks/which_to_claim")
     else:
-        last = tasks.last_told(turn.session, person.id)
+        last = tasks.last_told(turn.session, person.id, cases.CLAIMABLE)
         if last is None:
             raise Refused("alarms/nothing_to_claim")
         cases.take(turn, last.id)  # says who holds it
 
 
+def _claim(turn: Turn, person: Person, number: int) -> None:
+    """What nobody has yet is taken; of anything else it is said whose it is, and how it is done."""
+    task, shown = tasklist.task_of_number(turn, number), tasklist.shown_task(turn, number)
+    if task.kind in cases.CLAIMABLE:
+        cases.take(turn, task.id)
+    elif shown.kind in cases.CLAIMABLE:
+        case = cases.held_case(turn, task.subject_id)
+        holder = alarms.name_of(turn, case.holder_id)
+        turn.say("alarms/held", holder=holder, mine=case.holder_id == person.id, at=shown.claimed_at or case.opened_at)
+    else:
+        holder = alarms.name_of(turn, task.person_id)
+        mine = task.person_id == person.id
+        turn.say("tasks/not_to_claim", number=number, kind=task.kind, holder=holder, mine=mine)
+
+
 def _receipt_is_wanted(flow: Flow) -> bool:
     """Whether the police's receipt was got and the note neither has its number nor says that there is none."""
     note = flow.answers.get("note") or ""
-    return flow.answers.get("kind") == "police_receipt" and not (receipt_in(note) or says_none(note))
+    return flow.answers.get("kind") == "police_receipt" and not (receipt_noted(note) or says_none(note))
 
 
 def _said_at(turn: Turn, note: str) -> datetime | None:
@@ -58,10 +77,10 @@ def _said_at(turn: Turn, note: str) -> datetime | None:
     return moment if moment <= turn.now else None
 
 
-class StepFlow(Flow, name="case_step"):
+class StepFlow(CaseFlow, name="case_step"):
     """What was done, and a word about it."""
 
-    kind = Choice("case_step", skippable=False)
+    kind = Choice("case_step", skippable=False, besides="note")
     note = Words()
     number = ReceiptNumber(when=_receipt_is_wanted)
 
@@ -76,7 +95,9 @@ class StepFlow(Flow, name="case_step"):
         case = cases.held_case(turn, self.about["case"])
         note = " ".join(filter(None, (self.note, self.number))) or None
         moment = _said_at(turn, note or "")
-        receipt = cases.record_step(turn, case, str(self.kind), note, moment)
+        is_receipt = self.kind == "police_receipt"
+        receipt = (self.number or receipt_noted(self.note or "")) if is_receipt else None
+        cases.record_step(turn, case, str(self.kind), note, moment, receipt)
         turn.say("cases/step_kept", number=case.number, kind=str(self.kind), receipt=receipt, at=moment)
 
 
@@ -93,7 +114,7 @@ def _officers(turn: Turn, flow: Any) -> Sequence[tuple[str, str]]:  # noqa: ANN4
 class AssignFlow(Flow, name="case_assign"):
     """Which village child officer."""
 
-    officer = Choice(among=_officers, skippable=False)
+    officer = Choice(among=_officers, skippable=False, besides="")
 
     def finish(self, turn: Turn) -> None:
         """Assign."""
@@ -104,10 +125,10 @@ class AssignFlow(Flow, name="case_assign"):
         turn.say("cases/assigned", number=case.number, officer=alarms.name_of(turn, case.officer_id))
 
 
-class LevelFlow(Flow, name="case_level"):
+class LevelFlow(CaseFlow, name="case_level"):
     """The level, with a reason."""
 
-    level = Choice("level", skippable=False)
+    level = Choice("level", skippable=False, besides="why")
     why = Words(skippable=False)
 
     def finish(self, turn: Turn) -> None:
@@ -119,7 +140,7 @@ class LevelFlow(Flow, name="case_level"):
         turn.say("cases/level_set", number=case.number, level=str(self.level), done=done)
 
 
-class CloseFlow(Flow, name="case_close"):
+class CloseFlow(CaseFlow, name="case_close"):
     """Why it can be closed."""
 
     why = Words(skippable=False)
@@ -133,9 +154,10 @@ class CloseFlow(Flow, name="case_close"):
         turn.say("cases/closed", number=case.number, done=done)
 
 
-class WordsToReporter(Flow, name="case_message"):
+class WordsToReporter(CaseFlow, name="case_message"):
     """What the reporter shall read."""
 
+    keeps_words = True
     words = Words(skippable=False, limit=300)
 
     def finish(self, turn: Turn) -> None:
@@ -148,9 +170,10 @@ class WordsToReporter(Flow, name="case_message"):
         turn.say("cases/message_sent", reached=any(reached))
 
 
-class GistFlow(Flow, name="case_gist"):
+class GistFlow(CaseFlow, name="case_gist"):
     """What a voice message or a picture says, in the listener's words."""
 
+    keeps_words = True
     words = Words(skippable=False)
 
     def finish(self, turn: Turn) -> None:

@@ -6,10 +6,12 @@ from handlers import alarms, approvals, cases, drafts, police, who
 from handlers.case_flows import AssignFlow, CloseFlow, GistFlow, LevelFlow, WordsToReporter
 from handlers.conversation import Flow
 from handlers.page import Answer, Fields, Goto, choice, moment, words
+from handlers.report_questions import receipt_noted
 from handlers.report_sight import Sight, case_of, look_at, whole
 from handlers.turn import Refused, Turn
 from messages import labels, render
 from storage import tasks
+from storage.cases import CaseStage
 from storage.reports import ReportStage
 from storage.tasks import TaskState
 
@@ -69,7 +71,8 @@ def step(turn: Turn, path: Fields, form: Fields) -> Answer:
     kind = choice(form, "kind", labels("case_step"))
     note = words(form, "note", _LONGEST_NOTE, needed=False)
     at = moment(turn, form, "at")
-    receipt = cases.record_step(turn, case, kind, note, at)
+    receipt = receipt_noted(note or "") if kind == "police_receipt" else None
+    cases.record_step(turn, case, kind, note, at, receipt)
     turn.say("cases/step_kept", number=case.number, kind=kind, receipt=receipt, at=at)
     return _back(path)
 
@@ -90,7 +93,7 @@ def set_aside(turn: Turn, path: Fields, form: Fields) -> Answer:
     """Not about a child: one person says so, with a reason; once somebody has it, two."""
     sight = whole(turn, int(path["report"]))
     why = words(form, "why", _LONGEST_NOTE)
-    if sight.case is not None:
+    if sight.case is not None and sight.case.stage != CaseStage.CLOSED:
         done = approvals.set_aside(turn, sight.case, str(why))
         turn.say("cases/case_set_aside", number=sight.case.number, done=done)
         return _back(path)

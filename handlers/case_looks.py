@@ -5,6 +5,7 @@ from typing import Any
 from handlers import alarms, cases
 from handlers.account import UNREADABLE
 from handlers.case_named import case_meant, reports_meant
+from handlers.report_sight import whole
 from handlers.report_view import answers, steps
 from handlers.turn import Turn
 from messages import Command
@@ -17,8 +18,12 @@ _LINES_SHOWN = 20
 
 def told(turn: Turn, command: Command) -> None:
     """What was told, word for word, and what was done since, for whoever may see the page."""
-    mine, case = reports_meant(turn, command)
+    meant = reports_meant(turn, command)
+    if meant is None:
+        return
+    mine, case = meant
     for report in mine:
+        whole(turn, report.id)
         turn.audit("look", "report", report.id)
     turn.holds_receipt = True  # as a receipt, this is not kept with what we said for longer than a day
     turn.say("cases/told", reports=[_told(turn, one) for one in mine], steps=steps(turn, case) if case else [])
@@ -36,7 +41,10 @@ def _told(turn: Turn, report: Report) -> dict[str, Any]:
 
 def callback(turn: Turn, command: Command) -> None:
     """The reporter's number, for the holder of the case alone."""
-    case, _ = case_meant(turn, command)
+    meant = case_meant(turn, command)
+    if meant is None:
+        return
+    case, _ = meant
     cases.require_holder(turn, case)
     left = []
     for report in reports.of_case(turn.session, case.id):

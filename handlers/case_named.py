@@ -1,11 +1,13 @@
 """What a command is about: the number that was shown, or the only matter the person has."""
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from handlers import cases, tasklist
 from handlers.conversation import Flow
+from handlers.questions import Choice, Unclear
 from handlers.turn import Refused, Turn
-from messages import Command, labels
+from messages import Command
 from storage import cases as case_rows
 from storage import reports, tasks
 from storage.cases import Case
@@ -18,29 +20,24 @@ def on_case(flow: type[Flow], question: str) -> Callable[[Turn, Command], None]:
     """A command that starts a flow about one case; words after it answer `question`."""
 
     def run(turn: Turn, command: Command) -> None:
-        case, words = case_meant(turn, command)
+        meant = case_meant(turn, command)
+        if meant is None:
+            return
+        case, words = meant
         started = flow(about={"case": case.id})
-        code = _code(words)
-        if words and question in {"words", "why"}:
+        first = flow.questions[question]
+        if words and isinstance(first, Choice):
+            with suppress(Unclear):  # then it is asked
+                started.answers[question] = first.take(turn, started, words)
+        elif words:
             started.answers[question] = words
-        elif code and code[0] == question:
-            started.answers[question] = code[1]
         started.advance(turn)
 
     return run
 
 
-def _code(words: str) -> tuple[str, str] | None:
-    """The question and code that words after a command name, e.g. ("level", "red")."""
-    for question, kind in (("level", "level"), ("kind", "case_step")):
-        for code, word in labels(kind).items():
-            if words == word:
-                return question, code
-    return None
-
-
-def case_meant(turn: Turn, command: Command) -> tuple[Case, str]:
-    """The case, and the words after its number."""
+def case_meant(turn: Turn, command: Command) -> tuple[Case, str] | None:
+    """The case, and the words after its number; None: the person holds several, and was shown which."""
     person = turn.require(*STAFF)
     numbered, words = task_named(turn, command)
     if numbered is not None:
@@ -50,23 +47,30 @@ def case_meant(turn: Turn, command: Command) -> tuple[Case, str]:
         return turn.session.get_one(Case, mine[0]), words
     if not mine:
         raise Refused("cases/none")
-    held = [task for one in mine for task in tasks.live_of_subject(turn.session, "case", one)]
-    tasklist.show_tasks(turn, held, "tasks/which_case")
-    raise Refused("cases/name_one")
+    _ask_which(turn, [], mine)
+    return None
 
 
-def what_is_meant(turn: Turn, command: Command) -> tuple[Task | Case, str]:
-    """A report that waits to be claimed (by its task), or a case; and the words after its number."""
+def _ask_which(turn: Turn, waiting: list[Task], held: list[int]) -> None:
+    """Show what it may be about, under the numbers that make it plain."""
+    by_case = (cases.task_of(turn, one) for one in held)
+    tasklist.show_tasks(turn, [*waiting, *(task for task in by_case if task)], "tasks/which_case")
+
+
+def what_is_meant(turn: Turn, command: Command) -> tuple[Task | Case, str] | None:
+    """A report that waits to be claimed (by its task), or a case, and the words after its number; None as above."""
     person = turn.require(*STAFF)
     numbered, words = task_named(turn, command)
     if numbered is not None and numbered.subject != "report":
         return case_of(turn, numbered), words
     waiting = [numbered] if numbered else _unclaimed(turn, person)
-    if len(waiting) == 1 and (numbered or not case_rows.held_by(turn.session, person.id)):
+    held = [] if numbered else case_rows.held_by(turn.session, person.id)
+    if len(waiting) == 1 and not held:
         cases.may_take(turn, waiting[0])
         return waiting[0], words
     if waiting:
-        raise Refused("cases/name_one")
+        _ask_which(turn, waiting, held)
+        return None
     return case_meant(turn, command)
 
 
@@ -76,9 +80,12 @@ def _unclaimed(turn: Turn, person: Person) -> list[Task]:
     return list({task.subject_id: task for task in waiting if task.subject == "report"}.values())
 
 
-def reports_meant(turn: Turn, command: Command) -> tuple[list[Report], Case | None]:
+def reports_meant(turn: Turn, command: Command) -> tuple[list[Report], Case | None] | None:
     """The same as its reports: of a case all that belong to it."""
-    meant, _ = what_is_meant(turn, command)
+    found = what_is_meant(turn, command)
+    if found is None:
+        return None
+    meant, _ = found
     if isinstance(meant, Task):
         return [turn.session.get_one(Report, meant.subject_id)], None
     return reports.of_case(turn.session, meant.id), meant

@@ -7,6 +7,7 @@ from handlers.account import UNREADABLE
 from handlers.case_named import reports_meant, what_is_meant
 from handlers.conversation import Flow
 from handlers.questions import Choice, Words, YesNo
+from handlers.report_sight import whole
 from handlers.turn import Turn
 from messages import Command, labels
 from storage import reports
@@ -75,7 +76,10 @@ class SituationFlow(Flow, name="case_situation"):
     """One of the nine situations, or none of them: the rules only suggest."""
 
     situation = Choice(
-        among=lambda *_: [*labels("situation").items(), *labels("situation_none").items()], skippable=False
+        "situation",
+        among=lambda *_: [*labels("situation").items(), *labels("situation_none").items()],
+        skippable=False,
+        besides="",
     )
 
     def values(self, turn: Turn) -> dict[str, Any]:
@@ -98,10 +102,15 @@ class SituationFlow(Flow, name="case_situation"):
 
 
 def situation(turn: Turn, command: Command) -> None:
-    """Which of the nine it is, for whoever holds the case, or may take the report."""
-    mine, case = reports_meant(turn, command)
+    """Which of the nine it is, for whoever holds or supervises the case, or may take the report."""
+    found = reports_meant(turn, command)
+    if found is None:
+        return
+    mine, case = found
+    for report in mine:
+        whole(turn, report.id)
     if case is not None:
-        cases.require_holder(turn, case)
+        cases.require_may_confirm(turn, case)
     SituationFlow.start(turn, reports=[report.id for report in mine])
 
 
@@ -127,7 +136,10 @@ class AsideFlow(Flow, name="case_aside"):
 
 def set_aside(turn: Turn, command: Command) -> None:
     """Not about a child; words after the command are the reason."""
-    meant, words = what_is_meant(turn, command)
+    found = what_is_meant(turn, command)
+    if found is None:
+        return
+    meant, words = found
     about = {"task": meant.id} if isinstance(meant, Task) else {"case": meant.id}
     AsideFlow(answers={"why": words} if words else {}, about=about).advance(turn)
 

@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 
 from handlers import alarms, police, prompts, who
 from handlers.kinds import TaskKind
-from handlers.report_questions import receipt_in
 from handlers.turn import Card, Refused, Turn
 from handlers.workdays import in_window, local_day
 from messages import label, labels, render
@@ -21,10 +20,8 @@ from storage.reports import Report, ReportStage
 from storage.tasks import Task, TaskState
 
 REMINDER = timedelta(days=1)
-_REPORT_TASKS = (*alarms.CLIMBING, "draft_report", "read_report", "benefit")
-"""What a claim settles: everything that waits because nobody has the report."""
-_OFFICERS = ("first_contact", "case")
-"""What goes to the officer a case is assigned to."""
+CLAIMABLE = (*alarms.CLIMBING, "draft_report", "read_report", "benefit")
+"""What can be claimed, and what a claim settles: everything that waits because nobody has the report."""
 CHECK_IN = timedelta(days=7)
 """How often the holder of a case in which the child was seen is asked where it stands."""
 
@@ -35,6 +32,8 @@ def take(turn: Turn, task_id: int, *, is_read: bool = True) -> Case | None:
     `is_read`: what is said now is read now; else a message that needs a reader stays with them until they pick it.
     """
     task = turn.session.get_one(Task, task_id)
+    if task.kind not in CLAIMABLE:
+        raise Refused("common/not_now")
     person, told = may_take(turn, task), tasks.told(turn.session, task_id)
     turn.session.flush()  # the claim below must see what this turn changed
     if not tasks.claim(turn.connection, task_id, person.id, turn.now):
@@ -78,7 +77,7 @@ def open_case(turn: Turn, task: Task) -> Case:
     """The case of a report, opened by whoever claimed it; a second task of the same report joins the one there is."""
     report = turn.session.get_one(Report, task.subject_id)
     person = turn.require(*STAFF)
-    live = tasks.live_of_subject(turn.session, "report", report.id, _REPORT_TASKS)
+    live = tasks.live_of_subject(turn.session, "report", report.id, CLAIMABLE)
     red = report.urgency == "immediate_danger" or alarms.RED in {task.urgency, *(one.urgency for one in live)}
     case = turn.session.get(Case, report.case_id) if report.case_id else None
     if case is None:
@@ -123,13 +122,22 @@ def _first_contact(turn: Turn, case: Case, again: str = "") -> None:
 
 def held_case(turn: Turn, case_id: int) -> Case:
     """The case, if the speaking person holds it, was assigned it, or supervises its area; else it does not exist."""
-    person = turn.require(*STAFF)
+    turn.require(*STAFF)
     case = turn.session.get(Case, case_id)
-    if case is None:
-        raise Refused("common/not_yours")
-    if person.id not in {case.holder_id, case.officer_id} and not (supervises(turn) and who.covers(turn, case.area_id)):
+    if case is None or not has(turn, case):
         raise Refused("common/not_yours")
     return case
+
+
+def has(turn: Turn, case: Case) -> bool:
+    """The same as a question."""
+    mine = turn.person is not None and turn.person.id in {case.holder_id, case.officer_id}
+    return mine or (supervises(turn) and who.covers(turn, case.area_id))
+
+
+def task_of(turn: Turn, case_id: int) -> Task | None:
+    """The task by which a case is asked of somebody, or was last."""
+    return tasks.newest_of_subject(turn.session, "case", case_id, cases.TASK_KINDS)
 
 
 def require_holder(turn: Turn, case: Case) -> None:
@@ -138,11 +146,23 @@ def require_holder(turn: Turn, case: Case) -> None:
         raise Refused("cases/holder_only", holder=alarms.name_of(turn, case.holder_id))
 
 
+def may_confirm(turn: Turn, case: Case) -> bool:
+    """Whether the speaking person says which situation it is: whoever answers for the case, or supervises its area."""
+    is_holder = turn.person is not None and turn.person.id == case.holder_id
+    return is_holder or (supervises(turn) and who.covers(turn, case.area_id))
+
+
+def require_may_confirm(turn: Turn, case: Case) -> None:
+    """The same, refused in words."""
+    if not may_confirm(turn, case):
+        raise Refused("cases/holder_only", holder=alarms.name_of(turn, case.holder_id))
+
+
 def confirm_situation(turn: Turn, report: Report, chosen: int) -> None:
-    """One of the nine, or 0 for none of them; once there is a case, only its holder says so."""
+    """One of the nine, or 0 for none of them."""
     case = turn.session.get(Case, report.case_id) if report.case_id else None
     if case is not None:
-        require_holder(turn, case)
+        require_may_confirm(turn, case)
     if report.situation == chosen:
         return
     report.situation = chosen
@@ -156,10 +176,17 @@ def supervises(turn: Turn) -> bool:
     return bool(turn.roles.keys() & {Role.TOWNSHIP_CHILD_SUPERVISOR, Role.COUNTY_SUPERVISOR})
 
 
-def record_step(turn: Turn, case: Case, kind: str, note: str | None = None, at: datetime | None = None) -> str | None:
+def record_step(
+    turn: Turn,
+    case: Case,
+    kind: str,
+    note: str | None = None,
+    at: datetime | None = None,
+    receipt: str | None = None,
+) -> None:
     """Something was done; the child having been seen ends the wait for the first contact.
 
-    A police receipt that the note holds is kept with the case's reports; it is what comes back.
+    `receipt`: the number of the police's, which is kept with all reports of the case.
     """
     person = turn.require(*STAFF)
     if kind not in labels("case_step"):
@@ -171,23 +198,22 @@ def record_step(turn: Turn, case: Case, kind: str, note: str | None = None, at: 
             case.see(turn.session, by=person.id, at=turn.now)
         for task in tasks.live_of_subject(turn.session, "case", case.id, ["first_contact"]):
             tasks.end(turn.connection, task.id, turn.now)
+    if case.stage != CaseStage.CLOSED:
         _check_in(turn, case)
     for task in tasks.live_of_subject(turn.session, "case", case.id, ["case"]):
         task.next_at = turn.now + CHECK_IN  # something was done: no need to ask before long
         task.due_at = task.next_at + REMINDER
-    receipt = receipt_in(note or "") if kind == "police_receipt" else None
     if kind in {"police_told", "police_receipt"}:
         for report in reports.of_case(turn.session, case.id):
             report.police_told_at = report.police_told_at or turn.now
             if receipt and report.police_receipt != receipt:
                 police.keep_receipt(turn, report, receipt)
     turn.audit("step", "case", case.id, kind)
-    return receipt
 
 
 def _check_in(turn: Turn, case: Case) -> None:
-    """A case in which the child was seen is asked about weekly, until it is closed."""
-    if tasks.live_of_subject(turn.session, "case", case.id, ["case"]):
+    """A case is asked about weekly, once the child was seen and until it is closed."""
+    if tasks.live_of_subject(turn.session, "case", case.id, cases.TASK_KINDS):
         return
     once = tasks.once_opened(turn.session, "case", case.id, "case")
     at = turn.now + CHECK_IN
@@ -206,7 +232,7 @@ def assign(turn: Turn, case: Case, officer_id: int) -> None:
     case.officer_id = officer_id
     if case.stage in {CaseStage.OPEN, CaseStage.ASSIGNED}:
         case.assign(turn.session, by=person.id, at=turn.now)
-    for task in tasks.live_of_subject(turn.session, "case", case.id, _OFFICERS):
+    for task in tasks.live_of_subject(turn.session, "case", case.id, cases.TASK_KINDS):
         task.person_id = officer_id
         if not prompts.prompt(turn, task, officer_id):
             task.next_at = turn.now  # nobody reaches the officer: the task looks for somebody else at once

@@ -51,6 +51,8 @@ def _tasks(turn: Turn) -> Iterator[Finding]:
         yield _of("task", task.id, "lost_reporter", f"{task.kind}: its reporter can no longer be asked")
     for case in check.cases_without_holder(turn.connection, telephone=_by_telephone(turn)):
         yield _of("case", case, "unreachable_holder", "its holder cannot be reached")
+    for case in check.cases_without_task(turn.connection):
+        yield _of("case", case, "unwatched_case", "it is open and nothing is asked of anybody")
 
 
 def _reports(turn: Turn) -> Iterator[Finding]:

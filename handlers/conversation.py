@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Self
 from handlers.message import Message
 from handlers.questions import Question, Unclear
 from handlers.turn import Turn
+from handlers.understanding import understand
 from messages import Command
 from storage.contacts import Talk
 
@@ -18,6 +19,8 @@ CONTROL = frozenset({"cancel", "back", "skip", "restart"})
 """Commands that belong to the language while a flow is open."""
 MOST_ASKED = 2
 """No question is put a third time."""
+_LONGEST_OPTION = 20
+"""Characters; an option in longer words is named in a sentence."""
 _STATE = "flow"
 _AGAIN = "again"
 """In `about`: when a question was repeated because a digit may belong to something else."""
@@ -28,8 +31,10 @@ class Flow:
 
     name: ClassVar[str]
     questions: ClassVar[dict[str, Question[Any]]]
+    keeps_words: ClassVar[bool] = False
+    """Whether words given as an answer, or instead of one, become part of a report by themselves."""
 
-    def __init_subclass__(cls, *, name: str, **kwargs: Any) -> None:  # noqa: ANN401 - passed on as it came
+    def __init_subclass__(cls, *, name: str = "", **kwargs: Any) -> None:  # noqa: ANN401 - passed on as it came
         """Learn the questions the class body declares."""
         super().__init_subclass__(**kwargs)
         cls.name = name
@@ -47,6 +52,8 @@ class Flow:
         """What the flow is about (ids), given when it was started."""
         self.asked = asked or {}
         """Question → how often it was put."""
+        self.passed_on = False
+        """Whether it ended without the message that came, which the caller has to hear as free words."""
 
     # What subclasses say.
 
@@ -57,10 +64,28 @@ class Flow:
     def answered(self, turn: Turn, question: str) -> None:
         """An answer was kept (before the next question is put)."""
 
-    def unread(self, turn: Turn, question: str) -> None:
-        """Words came that are no answer: say so and put the question again."""
-        turn.say("common/unclear")
-        self.put(turn, question)
+    def unread(self, turn: Turn, question: str | None) -> None:
+        """Words came that are no answer: say so and put the question again; what tells of harm does not wait for it.
+
+        `question` is None when the one that is needed was put too often before something else was shown.
+        """
+        if tells_of_harm(turn):
+            self.pass_on(turn)
+        elif question is None:
+            self.advance(turn)
+        else:
+            if self.asked.get(question, 0) < MOST_ASKED or self.questions[question].skippable:
+                turn.say("common/unclear")
+            self.put(turn, question)
+
+    def unfinished(self, turn: Turn) -> None:
+        """An answer that is needed was asked for too often: nothing is done, and nothing that was said is lost."""
+        self.pass_on(turn)
+
+    def is_no_answer(self, turn: Turn) -> bool:
+        """Whether words of harm that came as the answer to a question for words are a report of their own."""
+        del turn
+        return not self.keeps_words
 
     def cancelled(self, turn: Turn) -> None:
         """The person cancelled."""
@@ -100,11 +125,22 @@ class Flow:
     def advance(self, turn: Turn) -> None:
         """Put the next question, or finish."""
         following = self.next()
-        if following is None:
-            close(turn)
-            self.finish(turn)
-        else:
+        if following is not None:
             self.put(turn, following)
+            return
+        close(turn)
+        if any(
+            key not in self.answers and not one.skippable and one.wanted(self) for key, one in self.questions.items()
+        ):
+            self.unfinished(turn)
+        else:
+            self.finish(turn)
+
+    def pass_on(self, turn: Turn) -> None:
+        """End here; the message is heard as free words."""
+        close(turn)
+        turn.say("common/given_up")
+        self.passed_on = True
 
     def put(self, turn: Turn, key: str) -> None:
         """Put a question; one that was put too often makes way for the next."""
@@ -146,7 +182,7 @@ class Flow:
         if command and command.word in CONTROL:
             self._control(turn, command.word, question)
         elif question is None:
-            self.advance(turn)
+            self.unread(turn, None)
         elif tapped and not own:
             turn.say("common/too_late")
             self.repeat(turn, question)
@@ -171,10 +207,21 @@ class Flow:
         except Unclear:
             self.unread(turn, key)
             return
+        if self._tells_something(key, message) and tells_of_harm(turn) and self.is_no_answer(turn):
+            self.pass_on(turn)
+            return
         self.answers[key] = value
         self.keep(turn)
         self.answered(turn, key)
         self.advance(turn)
+
+    def _tells_something(self, key: str, message: Message) -> bool:
+        """Whether the answer was more than an option's name."""
+        question = self.questions[key]
+        besides = getattr(question, "besides", None)
+        if besides is None:
+            return question.free
+        return besides in self.answers if besides else len(message.text or "") > _LONGEST_OPTION
 
     def _control(self, turn: Turn, word: str, question: str | None) -> None:
         if word == "cancel":
@@ -229,10 +276,30 @@ def show(turn: Turn, name: str) -> None:
     talk.asked, talk.asked_at = name, turn.now
 
 
+def tells_of_danger(turn: Turn) -> bool:
+    """Whether the rules hear danger at this moment in the words that came."""
+    return _urgency(turn) == "immediate_danger"
+
+
+def tells_of_harm(turn: Turn) -> bool:
+    """The same, or one of the situations that have to be reported."""
+    return _urgency(turn) in {"immediate_danger", "urgent"}
+
+
+def _urgency(turn: Turn) -> str | None:
+    words = turn.message.text if turn.message and turn.message.kind == "text" else None
+    return understand(words, next(iter(turn.roles), None)).urgency if words else None
+
+
 def is_bare_digit(message: Message) -> bool:
     """A message that is one short number and no tap."""
     text = (message.text or "").strip()
     return message.kind == "text" and not message.menu_id and text.isdecimal() and len(text) <= 3  # noqa: PLR2004
+
+
+def is_plain_answer(message: Message) -> bool:
+    """A digit or a tap: it means something only to what was asked, and is no account by itself."""
+    return bool(message.menu_id) or is_bare_digit(message)
 
 
 def stale(turn: Turn) -> bool:

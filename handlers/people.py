@@ -54,7 +54,7 @@ def on_unsubscribe(turn: Turn, message: Message) -> None:
 def _is_back(turn: Turn, talk: Talk, left: Message) -> bool:
     """Whether the person did something after leaving, both by the platform's clock: the event came late."""
     return any(
-        kept["create_time"] > left.create_time and kept.get("event") not in NOT_THE_PERSON
+        kept.get("create_time", 0) > left.create_time and kept.get("event") not in NOT_THE_PERSON  # a form has none
         for kept in inbox.messages_of(turn.connection, talk.contact_id)
     )
 

@@ -6,7 +6,6 @@ was once asked of somebody stays on record.
 
 from datetime import date, datetime, time, timedelta
 
-from handlers import prompts
 from handlers.policy import Policy
 from handlers.turn import Turn
 from handlers.workdays import at, in_window, is_workday, local_day, workday_from
@@ -111,14 +110,10 @@ def move(turn: Turn, child: Child, task: Task, day: date, *, postponed: bool = F
 
 
 def stop(turn: Turn, task: Task, state: TaskState = TaskState.CANCELLED) -> bool:
-    """End a task and take back what was not sent yet; False when it had ended before (one update decides)."""
-    asked = {task.person_id, *tasks.told(turn.session, task.id)}
+    """End a task; False when it had ended before (one update decides)."""
     turn.session.flush()  # the update below must not be overwritten by what this turn changed before
     ended = tasks.end(turn.connection, task.id, turn.now, state)
     turn.session.refresh(task)
-    if ended:
-        for person_id in asked:
-            prompts.withdraw(turn, task, person_id)
     return ended
 
 

@@ -33,11 +33,12 @@ def note(turn: Turn, report: Report, told: str | None) -> None:
 
 def keep_receipt(turn: Turn, report: Report, number: str) -> None:
     """The police receipt is known: nobody is asked for it any more."""
+    before = report.police_receipt
     report.police_receipt, report.police_receipt_at = number, turn.now
     report.police_told_at = report.police_told_at or turn.now
     for task in tasks.live_of_subject(turn.session, "report", report.id, ["police_receipt"]):
         tasks.end(turn.connection, task.id, turn.now)
-    turn.audit("police_receipt", "report", report.id)
+    turn.audit("police_receipt", "report", report.id, before)
 
 
 def heard_receipt(turn: Turn, words: str) -> bool:

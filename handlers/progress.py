@@ -12,13 +12,18 @@ from handlers.account import Account
 from handlers.conversation import Flow, close
 from handlers.message import Message
 from handlers.questions import Words
+from handlers.report_questions import receipt_in
 from handlers.turn import Refused, Turn
+from handlers.understanding import understand
 from messages import Command
 from storage import contacts, reporters, sealing
 from storage import reports as rows
+from storage.people import Role
 from storage.reports import Report, ReportStage
 
 TRIES_COUNTED_FOR = timedelta(hours=1)
+_LONGEST_QUERY = 30
+"""Longer words are an account that also asks something."""
 
 
 def progress(turn: Turn, command: Command) -> None:
@@ -34,9 +39,33 @@ def progress(turn: Turn, command: Command) -> None:
     )  # fmt: skip
 
 
+def asked_in_own_words(turn: Turn, message: Message) -> bool:
+    """Whether somebody who reported asks how it stands, and in words that hold nothing else; it is answered then.
+
+    They stay with the report as they are, for the rules may be wrong, but ask nobody to do anything.
+    """
+    report = _meant(turn, "") if is_query(message) else None
+    if report is None:
+        return False
+    rows.append(turn.connection, report.id, turn.now, "text", text=message.text, inbox_id=turn.inbox_id)
+    progress(turn, Command("progress"))
+    return True
+
+
+def is_query(message: Message) -> bool:
+    """Whether the rules hear a question for progress, and neither harm nor anything new."""
+    text = message.text if message.kind == "text" else None
+    if not text or len(text) > _LONGEST_QUERY:
+        return False
+    read = understand(text, Role.CITIZEN)  # what staff would mean by it are figures
+    news = receipt_in(text) or read.situations or read.injuries or read.relation or read.times or read.place or read.age
+    return read.intent == "progress_query" and read.urgency == "normal" and not news
+
+
 class Supplement(Flow, name="supplement"):
     """What shall be added, when only the word was said; a picture or voice message will do as well."""
 
+    keeps_words = True
     words = Words(skippable=False)
 
     def hear(self, turn: Turn, message: Message, command: Command | None) -> None:
@@ -49,8 +78,7 @@ class Supplement(Flow, name="supplement"):
 
     def finish(self, turn: Turn) -> None:
         """Add the words."""
-        if not self.given_up(turn, "words"):
-            _add(turn, turn.session.get_one(Report, self.about["report"]), Message("text", text=self.words))
+        _add(turn, turn.session.get_one(Report, self.about["report"]), Message("text", text=self.words))
 
 
 def supplement(turn: Turn, command: Command) -> None:
@@ -76,6 +104,8 @@ def _add(turn: Turn, report: Report, message: Message) -> None:
         accounts.add_from_elsewhere(turn, report, message)
     if not turn.said:
         turn.say("reports/added")
+    if "reports/in_danger" not in turn.named and accounts.reading(message, None).urgency == "immediate_danger":
+        turn.say_first("reports/in_danger", numbers=turn.policy.numbers)
 
 
 def _meant(turn: Turn, argument: str) -> Report | None:

@@ -6,9 +6,11 @@ A push names no child and no reporter: it says how many things of which kind, an
 from datetime import datetime, timedelta
 from typing import Any
 
+from sqlalchemy import Connection
+
 from handlers.turn import Card, Turn
 from messages import label, render
-from storage import outbox
+from storage import outbox, tasks
 from storage.outbox import OutboxKind, OutboxState
 from storage.tasks import Task
 
@@ -40,17 +42,20 @@ def prompt(turn: Turn, task: Task, person_id: int | None, since: datetime | None
     return True
 
 
-def withdraw(turn: Turn, task: Task, person_id: int | None) -> None:
-    """A task was answered while its prompt still waited: it is not asked for any more."""
-    contact_id = turn.reach(person_id)
-    waiting = outbox.queued_prompt(turn.connection, contact_id) if contact_id else None
-    if waiting is None or "tasks" not in waiting.content:
-        return
-    left = [one for one in waiting.content["tasks"] if one[0] != task.id]
-    if left:
-        outbox.rewrite(turn.connection, waiting.id, _content(left))
-    else:
-        outbox.cancel(turn.connection, waiting.id)
+def still_true(connection: Connection, outbox_id: int, content: dict[str, Any]) -> dict[str, Any] | None:
+    """What a prompt says at the moment it is said, without the tasks that ended while it waited; None: nothing is left.
+
+    Asked here, once for all, since a task ends in many ways and whoever was prompted for it need not be its holder.
+    """
+    asked = content.get("tasks")
+    if asked is None:
+        return content
+    live = tasks.live_among(connection, [one[0] for one in asked])
+    left = [one for one in asked if one[0] in live]
+    if left and len(left) < len(asked):
+        content = content | _content(left)
+        outbox.rewrite(connection, outbox_id, content)
+    return content if left else None
 
 
 def _others(waiting: Any | None, task: Task) -> list[list[object]]:  # noqa: ANN401 - a row

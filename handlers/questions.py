@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from handlers.message import Message
 from handlers.turn import Turn
-from messages import Command, answer_words, labels, pattern, plain
+from messages import Command, answer_words, choose, labels, pattern, plain
 
 if TYPE_CHECKING:
     from handlers.conversation import Flow
@@ -101,9 +101,12 @@ class Choice(Question[str]):
         said_as: dict[str, str] | None = None,
         when: Callable[[Any], bool] | None = None,
         skippable: bool = True,
+        besides: str | None = None,
     ) -> None:
         super().__init__(when=when, skippable=skippable)
         self.kind, self.among = kind, among
+        self.besides = besides
+        """The question that the rest of the words answers ("" for none), where an option may be named in a sentence."""
         self.said_as = said_as or {}
         """Section of words.toml → code, for codes that have ways of saying."""
 
@@ -126,7 +129,18 @@ class Choice(Question[str]):
             for section, code in self.said_as.items():
                 if bare in answer_words(section):
                     return code
-        raise Unclear
+        return self.take(turn, flow, said and (message.text or ""))
+
+    def take(self, turn: Turn, flow: "Flow", words: str) -> str:
+        """The one option that a sentence names; the rest of it answers the next question. Raises Unclear."""
+        offered = {option.code: option.label for option in self.options(turn, flow)}
+        found = choose(words, self.kind, offered) if self.besides is not None else None
+        if found is None:
+            raise Unclear
+        code, rest = found
+        if rest and self.besides:
+            flow.answers.setdefault(self.besides, rest)
+        return code
 
 
 def _names(label: str) -> set[str]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from handlers import cases, who
 from handlers.turn import Refused, Turn
 from storage import tasks
-from storage.cases import Case
+from storage.cases import Case, CaseStage
 from storage.people import STAFF
 from storage.reports import Report, ReportStage
 
@@ -22,7 +22,8 @@ class Sight:
     @property
     def unclaimed(self) -> bool:
         """Whether it waits for somebody to claim it."""
-        return self.case is None and self.report.stage in {ReportStage.DRAFT, ReportStage.FILED}
+        nobody_has_it = self.case is None or self.case.stage == CaseStage.CLOSED  # it came back after it was closed
+        return nobody_has_it and self.report.stage in {ReportStage.DRAFT, ReportStage.FILED}
 
 
 def look_at(turn: Turn, report_id: int) -> Sight:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from handlers import alarms, approvals
+from handlers import alarms, approvals, cases
 from handlers.case_flows import AssignFlow
 from handlers.report_sight import Sight
 from handlers.turn import Turn
@@ -62,7 +62,7 @@ def values(turn: Turn, sight: Sight, show: int | None) -> dict[str, Any]:
         "told": account(turn, report.id), "show": show, "answers": answers(report),
         "reporter": kind, "number_left": number_left and case is not None and case.holder_id == person_id,
         "situations": situations(report),
-        "may_confirm": sight.unclaimed or (open_case and case is not None and case.holder_id == person_id),
+        "may_confirm": sight.unclaimed or (open_case and case is not None and cases.may_confirm(turn, case)),
         "police_told": report.police_told_at, "police_receipt": report.police_receipt,
         "steps": steps(turn, case) if case else [], "history": history(turn, report, case),
         "unclaimed": sight.unclaimed, "open": open_case, "red": _red(turn, report),

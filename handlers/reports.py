@@ -7,18 +7,21 @@ words mean for the staff is looked at right after the turn, in `handlers.bursts`
 import secrets
 from collections.abc import Callable
 from dataclasses import asdict, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from handlers import account as accounts
+from handlers import who
 from handlers.account import AT_ONCE, SPOKEN, UNREADABLE, Account
-from handlers.conversation import Flow, close, current, show
+from handlers.conversation import Flow, close, current, is_plain_answer, show
 from handlers.message import Message
-from handlers.questions import Choice, Words, phone_in
-from handlers.report_questions import CallBack, PoliceTold
+from handlers.questions import Choice, Words
+from handlers.report_questions import NUMBER_PLEASE, CallBack, PoliceTold
 from handlers.turn import Turn
 from messages import Command, label
-from storage import reporters, reports, sealing, tasks
+from storage import inbox, reporters, reports, sealing, tasks
+from storage.people import STAFF
+from storage.reports import Report
 
 RECEIPT_DIGITS = 12
 
@@ -34,6 +37,7 @@ def _at_leisure(flow: "Reporting") -> bool:
 class Reporting(Flow, name="reports"):
     """At most seven questions; in immediate danger only three."""
 
+    keeps_words = True
     danger = Choice("danger_now", said_as={"yes": "yes", "no": "no"}, when=lambda flow: not flow.about.get("danger"))
     what = Words(when=lambda flow: _at_leisure(flow) and not flow.about.get("told"))
     child = Words(when=_at_leisure)
@@ -72,9 +76,14 @@ class Reporting(Flow, name="reports"):
         before = account = Account.of(turn)
         if before is None or account is None or turn.message is None:
             return
+        if self.answers[question] == NUMBER_PLEASE:
+            del self.answers[question]  # it is put once more
+            turn.say("reports/number_please")
+            return
         words = self.questions[question].free and self.answers[question] is not None
         if words:
             account = accounts.grow(turn, account, turn.message)
+            self.number_given(turn.message)
         if question == "danger" and self.answers["danger"] == "yes":
             account = account.endangered()
         news = account.in_danger and not before.in_danger
@@ -83,9 +92,11 @@ class Reporting(Flow, name="reports"):
         look = news or self.next() is None or (words and not account.placed) or turn.message.kind in UNREADABLE
         accounts.note(turn, account, self.answers, follow=AT_ONCE if look else None)
 
-    def unread(self, turn: Turn, question: str) -> None:
-        """More of the account: one reply per burst, and the question at most twice."""
-        if turn.message is not None:
+    def unread(self, turn: Turn, question: str | None) -> None:
+        """More of the account: one reply per burst, and the question at most twice; a digit is none of it."""
+        if turn.message is None or is_plain_answer(turn.message):
+            super().unread(turn, question)
+        else:
             self._more(turn, turn.message, question)
 
     def cancelled(self, turn: Turn) -> None:
@@ -107,7 +118,7 @@ class Reporting(Flow, name="reports"):
         silent = before.in_burst(turn)
         account = accounts.grow(turn, before, message)
         self.about["told"] = self.about.get("told") or account.told
-        self._number_given(turn, account, message)
+        self.number_given(message)
         news = account.in_danger and not before.in_danger
         accounts.note(turn, account, self.answers, follow=_follow(turn, message, at_once=news))
         if news:
@@ -118,12 +129,11 @@ class Reporting(Flow, name="reports"):
         else:
             self.go_on(turn, question)
 
-    def _number_given(self, turn: Turn, account: Account, message: Message) -> None:
-        """A telephone number in the account is where to ring back, unasked."""
-        number = phone_in(message.text or "") if message.kind == "text" else None
-        if number and "call_back" not in self.answers:
-            self.answers["call_back"] = number
-            _note_wishes(turn, account.report, number)
+    def number_given(self, message: Message) -> None:
+        """A telephone number in the account is where to ring back; it is not asked for again."""
+        number = accounts.number_in(message)
+        if number:
+            self.answers.setdefault("call_back", number)
 
     def go_on(self, turn: Turn, question: str | None = None) -> None:
         """The one reply to what was added: it is kept, and the open question again, unless it was put twice."""
@@ -135,12 +145,13 @@ class Reporting(Flow, name="reports"):
 
     def _now_in_danger(self, turn: Turn) -> None:
         self.about["danger"] = True
-        turn.say("reports/in_danger", numbers=turn.policy.numbers)
+        turn.say_first("reports/in_danger", numbers=turn.policy.numbers)
 
 
 class WhichChild(Flow, name="which_child"):
     """Asked once when somebody writes again after a long silence."""
 
+    keeps_words = True
     same = Choice(
         "which_child", said_as={"same_child": "yes", "other_child": "no", "yes": "yes", "no": "no"}, skippable=False
     )
@@ -153,11 +164,17 @@ class WhichChild(Flow, name="which_child"):
             merge(turn, newer.report, joined.report)
             accounts.note(turn, joined, None, follow=AT_ONCE)
 
-    def unread(self, turn: Turn, question: str) -> None:  # noqa: ARG002 - there is one question
+    def unread(self, turn: Turn, question: str | None) -> None:
         """More of the new account: taken as another child, which loses nothing."""
+        if turn.message is None or is_plain_answer(turn.message):
+            super().unread(turn, question)
+            return
         close(turn)
-        if turn.message is not None:
-            more(turn, turn.message)
+        more(turn, turn.message)
+
+    def unfinished(self, turn: Turn) -> None:
+        """Taken as another child too."""
+        self.finish(turn)
 
     def finish(self, turn: Turn) -> None:
         """Go on with the report that it now is."""
@@ -175,6 +192,9 @@ FLOWS: tuple[type[Flow], ...] = (Reporting, WhichChild)
 def merge(turn: Turn, newer: int, older: int) -> None:
     """The reporter says that both are about one child: what was opened for the newer report ends."""
     reports.merge(turn.session, newer, older)
+    number = reporters.callback_of(turn.connection, newer)
+    if number:
+        reporters.leave_number(turn.connection, older, number)
     for task in tasks.live_of_subject(turn.session, "report", newer):
         tasks.end(turn.connection, task.id, turn.now, tasks.TaskState.CANCELLED)
     turn.session.flush()  # what follows goes past the ORM
@@ -186,10 +206,21 @@ def first_words(turn: Turn, message: Message) -> None:
     account = Account.of(turn)
     if account is None:
         _begin(turn, message)
-    elif account.silent_since(turn.now) > timedelta(hours=turn.policy.report_open_hours):
+    elif account.silent_since(turn.now) > timedelta(hours=turn.policy.report_open_hours) or _went_on(turn, account):
         _begin(turn, message, older=None if account.quiet else account)
     else:
         more(turn, message)
+
+
+def _went_on(turn: Turn, account: Account) -> bool:
+    """Whether somebody who works on cases said something else since their own report: the words may be about a case.
+
+    So they are not added unasked. What the bot answered does not matter: a refused command has undone all it did.
+    """
+    if turn.talk is None or turn.inbox_id is None or not turn.roles.keys() & STAFF:
+        return False
+    before = inbox.came_before(turn.connection, turn.talk.contact_id, turn.inbox_id)
+    return before is not None and before > max(map(datetime.fromisoformat, (account.heard, account.replied)))
 
 
 def more(turn: Turn, message: Message) -> None:
@@ -219,7 +250,7 @@ def _begin(turn: Turn, message: Message, older: Account | None = None) -> None:
     if account.quiet:
         _quiet_reply(turn, account)
     elif older is not None and not account.in_danger:
-        turn.say("reports/heard_again", numbers=turn.policy.numbers)
+        _heard(turn, account, "reports/heard_again")
         WhichChild.start(turn, older=asdict(older), newer=account.report)
     else:
         _ask(turn, account)
@@ -235,13 +266,28 @@ def _follow(turn: Turn, message: Message, *, at_once: bool) -> timedelta:
 
 def _ask(turn: Turn, account: Account) -> None:
     """Danger first, then the first question."""
-    turn.say("reports/in_danger" if account.in_danger else "reports/heard", numbers=turn.policy.numbers)
-    Reporting.start(turn, danger=account.in_danger, told=account.told)
+    _heard(turn, account, "reports/heard")
+    _start(turn, danger=account.in_danger, told=account.told)
+
+
+def _start(turn: Turn, *, danger: bool, told: bool) -> None:
+    flow = Reporting(about={"danger": danger, "told": told})
+    if turn.message is not None:
+        flow.number_given(turn.message)
+    flow.advance(turn)
+
+
+def _heard(turn: Turn, account: Account, name: str) -> None:
+    turn.say_first("reports/in_danger" if account.in_danger else name, numbers=turn.policy.numbers)
 
 
 def _quiet_reply(turn: Turn, account: Account) -> None:
     """What wakes nobody is answered in a line."""
-    turn.say(f"reports/{account.kind}", numbers=turn.policy.numbers)
+    if account.kind == "benefit":
+        area_id = turn.session.get_one(Report, account.report).area_id
+        turn.say("reports/benefit", numbers=turn.policy.numbers, officer=who.officer_of(turn, area_id) is not None)
+    else:
+        turn.say(f"reports/{account.kind}", numbers=turn.policy.numbers)
 
 
 def _finish(turn: Turn, account: Account, answers: dict[str, Any], *, danger: bool) -> None:
@@ -272,8 +318,8 @@ def open_from_visit(turn: Turn, child_id: int, words: str) -> None:
     account = replace(account, kind=account.kind if account.in_danger else "report", told=True)
     accounts.note(turn, account, None, follow=AT_ONCE)
     reports.about_child(turn.session, account.report, child_id)
-    turn.say("reports/in_danger" if account.in_danger else "reports/from_visit", numbers=turn.policy.numbers)
-    Reporting.start(turn, danger=account.in_danger, told=True)
+    _heard(turn, account, "reports/from_visit")
+    _start(turn, danger=account.in_danger, told=True)
 
 
 def report(turn: Turn, command: Command) -> None:  # noqa: ARG001 - the word alone; no tap creates a report

@@ -21,9 +21,10 @@ from handlers import (
     verification,
     visits,
 )
-from handlers.conversation import CONTROL, Flow, current, is_bare_digit, stale
+from handlers.conversation import CONTROL, Flow, current, is_bare_digit, is_plain_answer, stale
 from handlers.kinds import TaskKind
 from handlers.message import Message
+from handlers.questions import Unclear
 from handlers.turn import Refused, Turn
 from messages import Command, command
 
@@ -63,7 +64,7 @@ TASKS: Mapping[str, TaskKind] = {
 
 _ASIDE = frozenset({"who_sees_me", "need_permission", "wrong_report", "help", "duty", "what_is", "lost"})
 """Commands answered at any moment without leaving the flow."""
-_ANSWERS = frozenset({"yes", "no", "all_fine", "not_met", "phone_contact", "same_child", "other_child"})
+_ANSWERS = frozenset({"yes", "no", "no_number", "all_fine", "not_met", "phone_contact", "same_child", "other_child"})
 """Words that mean something only to an open question."""
 
 
@@ -87,22 +88,55 @@ def _hear(turn: Turn, message: Message) -> None:
     said = command(message.text or "") if message.kind == "text" and not tapped else None
     flow = current(turn, FLOWS)
     if flow is not None and not (said and _leaves(said, flow)):
-        if said and said.word in _ASIDE:
-            COMMANDS[said.word](turn, said)
-        else:
-            flow.hear(turn, message, said)
+        _hear_in(flow, turn, message, said)
     elif tapped:
         turn.say("common/too_late")
     elif said and said.word in COMMANDS and _for_this_person(turn, said):
         COMMANDS[said.word](turn, said)
-    elif said and said.word == "no" and police.none_yet(turn):
+    elif said and said.word in {"no", "no_number"} and police.none_yet(turn):
         return
     elif said and said.word in CONTROL | _ANSWERS:
         turn.say("common/nothing_open")
-    elif is_bare_digit(message) and _picks(turn):
-        _pick(turn, int((message.text or "0").strip()))
+    elif is_plain_answer(message):
+        _hear_digit(turn, message)
     elif not (message.kind == "text" and police.heard_receipt(turn, message.text or "")):
+        _hear_freely(turn, message)
+
+
+def _hear_in(flow: Flow, turn: Turn, message: Message, said: Command | None) -> None:
+    """A message while a question is open; what the flow leaves unheard when it ends is heard as free words."""
+    if said and said.word in _ASIDE:
+        COMMANDS[said.word](turn, said)
+    elif said or not _asks_progress(turn, flow, message):
+        flow.hear(turn, message, said)
+        if flow.passed_on and not (said or is_plain_answer(message)):
+            reports.first_words(turn, message)
+
+
+def _hear_digit(turn: Turn, message: Message) -> None:
+    """A digit or a tap outside flows: it names something of the list shown last, and is no account by itself."""
+    if is_bare_digit(message) and _picks(turn):
+        _pick(turn, int((message.text or "0").strip()))
+    else:
+        turn.say("common/nothing_open")
+
+
+def _hear_freely(turn: Turn, message: Message) -> None:
+    """A question for progress, or a report: a new one, or more of the last one."""
+    if not progress.asked_in_own_words(turn, message):
         reports.first_words(turn, message)
+
+
+def _asks_progress(turn: Turn, flow: Flow, message: Message) -> bool:
+    """Whether a reporter asks how it stands instead of answering."""
+    question = flow.open_question(turn) if flow.name == "reports" and progress.is_query(message) else None
+    if question is None:
+        return False
+    try:
+        flow.questions[question].read(turn, flow, message, None)
+    except Unclear:
+        return progress.asked_in_own_words(turn, message)
+    return False
 
 
 def _tapped_flow(message: Message) -> bool:

@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from datetime import timedelta
 from itertools import groupby
 
-from handlers import alarms
+from handlers import alarms, cases
 from handlers.conversation import show
 from handlers.turn import Refused, Turn
 from messages import Command
 from storage import shown_numbers, tasks
+from storage.cases import Case, CaseStage
 from storage.people import Person
+from storage.reports import Report
 from storage.tasks import LIVE, Task
 
 LONGEST_LIST = 20
@@ -69,16 +71,46 @@ def show_tasks(turn: Turn, some: Sequence[Task], name: str, left: int = 0) -> No
 
 
 def task_of_number(turn: Turn, number: int) -> Task:
-    """The live task this person was shown under a number."""
+    """What a number that this person was shown stands for now.
+
+    A task that ended is followed to the case that came of it while that is open, and from there to what is asked about
+    it; or to what waits to be claimed of the same report.
+    """
+    task = shown_task(turn, number)
+    if task.state in LIVE:
+        return task
+    report = turn.session.get(Report, task.subject_id) if task.subject == "report" else None
+    case = turn.session.get(Case, _case_id(task, report) or 0)
+    if case is not None and case.stage != CaseStage.CLOSED:
+        return _of_case(turn, task, case)
+    again = tasks.live_of_subject(turn.session, "report", report.id, cases.CLAIMABLE) if report else []
+    if again:
+        return again[0]
+    if case is not None:
+        raise Refused("tasks/case_closed", number=number, case=case.number)
+    raise Refused("tasks/ended", number=number, holder=alarms.name_of(turn, task.person_id), state=task.state)
+
+
+def _case_id(task: Task, report: Report | None) -> int | None:
+    if report is not None:
+        return report.case_id
+    return task.subject_id if task.subject == "case" else None
+
+
+def _of_case(turn: Turn, task: Task, case: Case) -> Task:
+    if not cases.has(turn, case):  # somebody else took what both were told about
+        holder = alarms.name_of(turn, case.holder_id)
+        raise Refused("alarms/held", holder=holder, mine=False, at=task.claimed_at or case.opened_at)
+    return cases.task_of(turn, case.id) or task
+
+
+def shown_task(turn: Turn, number: int) -> Task:
+    """The task this person was shown under a number, whatever became of it."""
     contact = turn.talk.contact_id if turn.talk else 0
     meant = shown_numbers.meant_by(turn.connection, contact, number, turn.now)
     if meant is None or meant[0] != "task":
         raise Refused("tasks/unknown_number", number=number)
-    task = turn.session.get_one(Task, meant[1])
-    if task.state not in LIVE:
-        holder = alarms.name_of(turn, task.person_id)
-        raise Refused("tasks/ended", number=number, holder=holder)
-    return task
+    return turn.session.get_one(Task, meant[1])
 
 
 def _somebody(turn: Turn) -> Person:

@@ -102,10 +102,10 @@ def _waiting(turn: Turn, person_id: int) -> Task | None:
     The same answer told twice must not take a second one.
     """
     mine = [one for one in tasks.live_of_person(turn.session, person_id) if one.kind in alarms.CLIMBING]
-    last = tasks.last_told(turn.session, person_id)
+    last = tasks.last_told(turn.session, person_id, alarms.CLIMBING)
     just_now = [one for one in (*mine, last) if one and one.person_id == person_id and _is_fresh(turn, one)]
     waiting = [one for one in tasks.told_and_open(turn.session, person_id) if one.kind in alarms.CLIMBING]
-    return next(iter([*just_now, *waiting, *([last] if last and last.kind in alarms.CLIMBING else [])]), None)
+    return next(iter([*just_now, *waiting, *([last] if last else [])]), None)
 
 
 def _is_fresh(turn: Turn, task: Task) -> bool:

@@ -130,6 +130,11 @@ class Turn:
         self.said.append(render(name, **values))
         self.named.append(name)
 
+    def say_first(self, name: str, /, **values: object) -> None:
+        """The same, above everything else that is said in this turn: danger comes first."""
+        self.said.insert(0, render(name, **values))
+        self.named.insert(0, name)
+
     def push(
         self, person_id: int | None, kind: OutboxKind, name: str, /, card: Card | None = None, **values: object
     ) -> bool:

@@ -32,6 +32,8 @@ class Told:
     day: date
     answers: Mapping[str, str] = field(default_factory=dict)
     notes: Mapping[str, str] = field(default_factory=dict)
+    next_try: date | None = None
+    """When the child was not met: the day somebody goes again, if it was said."""
 
 
 @dataclass(frozen=True)
@@ -129,11 +131,17 @@ def _keep(turn: Turn, child: Child, told: Told, side: str, task: Task | None, *,
 
 
 def _plan(turn: Turn, child: Child, told: Told, side: str) -> Task | None:
-    """By the table after a contact; after a vain try in a few days, and the township hears of the second in a row."""
+    """By the table after a contact; after a vain try on the day that was said, never later than the table gives.
+
+    Where none was said it is in a few days. The township hears of the second vain try in a row.
+    """
     if told.kind in CONTACT:
         return plans.schedule_next(turn, child, side, told.day)
-    day = max(told.day + timedelta(days=turn.policy.retry_visit_days), local_day(turn.now))
-    task = plans.plan_on(turn, child, side, workday_from(turn.policy, day), person_id=speaker(turn).id)
+    today = local_day(turn.now)
+    day = max(told.next_try or told.day + timedelta(days=turn.policy.retry_visit_days), today)
+    latest = plans.due_day(turn.policy, child, today)
+    day = min(workday_from(turn.policy, day), latest) if told.next_try else workday_from(turn.policy, day)
+    task = plans.plan_on(turn, child, side, day, person_id=speaker(turn).id)
     if task and visits.vain_in_a_row(turn.session, child.id, side) >= ladder.VAIN_TRIES_FOR_TOWNSHIP:
         task.next_at = in_window(turn.policy, turn.now)
     return task

@@ -1,6 +1,7 @@
 """/m/visit/…: one visit as one form; the same flow as in the chat, with all its answers given at once."""
 
 from collections.abc import Collection
+from datetime import date
 
 from handlers import children
 from handlers.page import Answer, Fields, Goto, Page, choice, day, words
@@ -48,11 +49,24 @@ def file(turn: Turn, path: Fields, form: Fields) -> Answer:
         flow.answers |= _topics(form, topics_of(turn, child))
     else:
         flow.answers["why"] = choice(form, "why", labels("visit_why"))
+        flow.answers["next_try"] = _next_try(turn, form)
     before = turn.talk.flow if turn.talk else None
     flow.finish(turn)
     if turn.talk is not None and turn.talk.flow != before:
         _go_on_in_chat(turn)
     return Goto("/m/tasks")
+
+
+def _next_try(turn: Turn, form: Fields) -> str | None:
+    """The day somebody goes again, if one was chosen; none that is past."""
+    typed = form.get("next_try", "")
+    try:
+        chosen = date.fromisoformat(typed) if typed else None
+    except ValueError:
+        raise Refused("pages/fill_in") from None
+    if chosen is not None and chosen < local_day(turn.now):
+        raise Refused("pages/fill_in")
+    return chosen.isoformat() if chosen else None
 
 
 def _topics(form: Fields, asked: Collection[str]) -> dict[str, str]:
@@ -84,4 +98,4 @@ def _go_on_in_chat(turn: Turn) -> None:
             turn.connection, contact_id=turn.talk.contact_id, kind=OutboxKind.REPLY, state=OutboxState.QUEUED,
             content={"text": "\n\n".join(turn.said), "card": card}, now=turn.now, next_at=turn.now,
         )  # fmt: skip
-        turn.said[1:] = [render("pages/go_on_in_chat")]
+        turn.said[2:] = [render("pages/go_on_in_chat")]

@@ -1,17 +1,19 @@
 """Questions only visits ask: which child, how it went, one topic, and the day of something earlier."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from handlers import children, pairs
+from handlers.conversation import is_plain_answer
 from handlers.message import Message
 from handlers.plans import side_of
 from handlers.questions import Choice, Day, Option, Question, Unclear
 from handlers.turn import Turn
-from handlers.visit_filing import TOPICS, speaker
+from handlers.visit_filing import TOPICS, sounds_alarming, speaker
 from handlers.workdays import local_day
-from messages import Command, label, labels, render
+from messages import Command, label, labels, number, pattern, plain, render
 from storage import shown_numbers
 from storage.children import Child
 from storage.tasks import Task
@@ -24,6 +26,10 @@ PAGE = 15
 """Children shown at once; the word for more shows the next ones."""
 EARLIEST = timedelta(days=90)
 """How far back a visit may be entered."""
+_SHORTEST_REASON = 2
+_LONGEST_AHEAD = 366
+_SUNDAY = 6
+"""As `date.weekday` counts."""
 
 
 class Which(Question[tuple[int, str | None]]):
@@ -100,6 +106,85 @@ class Opening(Choice):
             if (message.text or "").strip().isdecimal():
                 raise
             return PastDay().read(turn, flow, message, command)
+
+
+class Why(Choice):
+    """Why the child was not met: a code of [visit_why], or any other words, which are kept as they are."""
+
+    def __init__(self) -> None:
+        super().__init__("visit_why", when=_was_not_met)
+
+    def read(self, turn: Turn, flow: "Flow", message: Message, command: Command | None) -> str:
+        """A code or the words; words of harm are no reason."""
+        try:
+            return super().read(turn, flow, message, command)
+        except Unclear:
+            said = message.text or "" if message.kind == "text" else ""
+            if len(said.strip()) < _SHORTEST_REASON or is_plain_answer(message) or sounds_alarming(turn, said):
+                raise
+            return said
+
+
+class NextTry(Choice):
+    """When somebody goes again, as ISO: one of three offers, or a day to come in words."""
+
+    def __init__(self) -> None:
+        super().__init__(among=_tries, when=_was_not_met)
+
+    def read(self, turn: Turn, flow: "Flow", message: Message, command: Command | None) -> str:
+        """The day's ISO form."""
+        try:
+            code = super().read(turn, flow, message, command)
+        except Unclear:
+            if message.kind != "text" or is_plain_answer(message):
+                raise
+            return day_to_come(message.text or "", local_day(turn.now)).isoformat()
+        days = {"tomorrow": 1, "soon": turn.policy.retry_visit_days, "next_week": _to_next_week(local_day(turn.now))}
+        return (local_day(turn.now) + timedelta(days=days[code])).isoformat()
+
+
+def day_to_come(text: str, today: date) -> date:
+    """Today or a day after it, by its word, so many days ahead, its weekday or its date; raises Unclear."""
+    said = pattern("go_again").sub("", re.sub(r"[\s\W]", "", plain(text)))
+    word = labels("day_ahead").get(said)
+    if word is not None:
+        return today + timedelta(days=int(word) if word.isdecimal() else _to_next_week(today))
+    ahead = pattern("days_ahead").fullmatch(said)
+    if ahead:
+        return today + timedelta(days=number(ahead[1]))
+    weekday = pattern("weekday").fullmatch(said)
+    if weekday:
+        place = (number(weekday["day"]) or _SUNDAY + 1) - 1  # the two words for Sunday are no numbers
+        week = _to_next_week(today) if weekday["next"] else -today.weekday()
+        return _ahead(today, lambda day: day.weekday() == place, week)
+    named = pattern("date").fullmatch(said)
+    if not named or not named[2]:
+        raise Unclear
+    month = int(named[1]) if named[1] else None
+    return _ahead(today, lambda day: day.day == int(named[2]) and month in {None, day.month})
+
+
+def _ahead(today: date, is_it: Callable[[date], bool], first: int = 0) -> date:
+    """The first such day from today on, or from a later one."""
+    days = (today + timedelta(days=ahead) for ahead in range(max(0, first), _LONGEST_AHEAD))
+    found = next(filter(is_it, days), None)
+    if found is None:
+        raise Unclear
+    return found
+
+
+def _to_next_week(today: date) -> int:
+    """Days until the next Monday."""
+    return _SUNDAY + 1 - today.weekday()
+
+
+def _tries(turn: Turn, flow: Any) -> Sequence[tuple[str, str]]:  # noqa: ANN401, ARG001 - the flow that asks
+    days = turn.policy.retry_visit_days
+    return [(code, words.format(days=days)) for code, words in labels("next_try").items()]
+
+
+def _was_not_met(flow: Any) -> bool:  # noqa: ANN401 - the flow that asks
+    return bool(flow.answers.get("kind") == "not_met")
 
 
 def _knows_child(flow: Any) -> bool:  # noqa: ANN401 - the flow that asks

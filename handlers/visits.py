@@ -9,7 +9,7 @@ from handlers.conversation import MOST_ASKED, Flow, close
 from handlers.kinds import TaskKind
 from handlers.message import Message
 from handlers.plans import side_of
-from handlers.questions import Choice, Words
+from handlers.questions import Words
 from handlers.turn import Refused, Turn
 from handlers.visit_filing import (
     TOPICS,
@@ -23,10 +23,21 @@ from handlers.visit_filing import (
     task_for,
     topics_of,
 )
-from handlers.visit_questions import Opening, Other, PastDay, Topic, Which, child_of_number, choice, turned_page
+from handlers.visit_questions import (
+    NextTry,
+    Opening,
+    Other,
+    PastDay,
+    Topic,
+    Which,
+    Why,
+    child_of_number,
+    choice,
+    turned_page,
+)
 from handlers.visit_words import Spoken
 from handlers.workdays import at, local_day
-from messages import Command, label
+from messages import Command, label, labels
 from storage.children import Child
 from storage.tasks import LIVE, Task
 from storage.visits import CONTACT
@@ -44,10 +55,12 @@ def _words(topic: str) -> Words:
 class Visit(Flow, name="visits"):
     """One visit: which child, how it went, the topics of this person's side, a sentence for anything not fine."""
 
+    keeps_words = True
     child = Which(when=lambda flow: "child" not in flow.about, skippable=False)
     day = PastDay(when=lambda flow: flow.about.get("earlier", False), skippable=False)
     kind = Opening()
-    why = Choice("visit_why", when=lambda flow: flow.answers.get("kind") == "not_met")
+    why = Why()
+    next_try = NextTry()
     guardianship = Topic("guardianship")
     guardianship_words = _words("guardianship")
     study = Topic("study")
@@ -94,6 +107,8 @@ class Visit(Flow, name="visits"):
             self.on_day(given)
         elif question == "kind":
             self._opened(given)
+        elif question == "why":
+            self._reason(given)
         elif given == "all_fine":
             self.answers |= dict.fromkeys(self.about["topics"], "fine")
         elif question.endswith("_words") and alarming(turn, self._told(turn)):
@@ -109,6 +124,15 @@ class Visit(Flow, name="visits"):
         elif given not in {*CONTACT, "not_met"}:
             self.on_day(given)
             self._ask_kind_again()
+
+    def _reason(self, given: str | None) -> None:
+        """Words that are none of the codes are kept with the visit."""
+        if given is not None and given not in labels("visit_why"):
+            self.answers["why"] = "other"
+            self._keep_words(given)
+
+    def _keep_words(self, words: str) -> None:
+        self.about["words"] = "\n".join(filter(None, (self.about.get("words"), words)))
 
     def _ask_kind_again(self) -> None:
         del self.answers["kind"]
@@ -126,21 +150,26 @@ class Visit(Flow, name="visits"):
             self.answers["kind"] = self.about.pop("kind")
             self._opened(self.answers["kind"])
 
-    def unread(self, turn: Turn, question: str) -> None:
+    def unread(self, turn: Turn, question: str | None) -> None:
         """Words that answer nothing are kept with the visit; words of danger open the report at once."""
         words = turn.message.text if turn.message and turn.message.kind == "text" else None
-        if words is None or len(words) < _WORTH_KEEPING:
-            turn.say("common/unclear" if words else "visits/words_only")
-            self.put(turn, question)
-        elif sounds_alarming(turn, words):
+        again = question is not None and self.asked.get(question, 0) < MOST_ASKED
+        if words is not None and sounds_alarming(turn, words):
             self._report(turn, words)
-        else:
-            self.about["words"] = "\n".join(filter(None, (self.about.get("words"), words)))
+            return
+        if words is not None and len(words) >= _WORTH_KEEPING:
+            self._keep_words(words)
             turn.say("visits/words_kept")
-            if self.asked.get(question, 0) < MOST_ASKED:
-                self.put(turn, question)
-            else:
-                self.keep(turn)
+        elif again:
+            turn.say("common/unclear" if words else "visits/words_only")
+        if again and question is not None:
+            self.put(turn, question)
+        else:
+            self.advance(turn)
+
+    def unfinished(self, turn: Turn) -> None:
+        """What was answered is filed if it says enough."""
+        self.finish(turn)
 
     def _report(self, turn: Turn, words: str) -> None:
         close(turn)
@@ -170,15 +199,21 @@ class Visit(Flow, name="visits"):
     def _not_filed(self, turn: Turn) -> None:
         """Too little was answered; words that came in between are not lost."""
         turn.say("visits/not_filed")
-        if self.about.get("words"):
-            reports.first_words(turn, Message("text", text=self.about["words"]))
+        words = self.about.get("words")
+        if words:
+            reports.first_words(turn, Message("text", text=words))
+        self.passed_on = not (words and turn.message and (turn.message.text or "") in words)
 
     def _told(self, turn: Turn) -> Told:
         day = date.fromisoformat(self.about["day"]) if self.about.get("day") else local_day(turn.now)
         answers = {topic: self.answers[topic] for topic in TOPICS if self.answers.get(topic)}
         notes = {topic: said for topic in TOPICS if (said := self.answers.get(f"{topic}_words"))}
         extra = {"why": self.answers.get("why"), "words": self.about.get("words")}
-        return Told(str(self.answers["kind"]), day, answers, notes | {key: said for key, said in extra.items() if said})
+        next_try = self.answers.get("next_try")
+        return Told(
+            str(self.answers["kind"]), day, answers, notes | {key: said for key, said in extra.items() if said},
+            date.fromisoformat(next_try) if next_try else None,
+        )  # fmt: skip
 
 
 def say_filed(turn: Turn, filed: Filed) -> None:

@@ -14,10 +14,11 @@ paragraph is the question itself and has at most 40 characters. Pages are `messa
 first line; a file whose name begins with `_` is a part that others include or extend. Filters: `label("kind")`, `day`,
 `clock`, `ago(now)`, `receipt`, `percent`, `digits`. `tests/messages` proves all this.
 
-Words people may type are in `words.toml`, words for codes in `labels.toml`, the menus in `menu.toml`, the words of
-danger and trouble in `lexicon/`. Nothing here knows another package of ours.
+Words people may type are in `words.toml`, ways of naming an option in `choices.toml`, words for codes in `labels.toml`,
+the menus in `menu.toml`, the words of danger and trouble in `lexicon/`. Nothing here knows another package of ours.
 """
 
+from messages.choosing import choose
 from messages.menus import menu
 from messages.reading import Command, answer_words, command, number, pattern, plain
 from messages.rendering import label, labels, lexicon, render, render_page
@@ -25,6 +26,7 @@ from messages.rendering import label, labels, lexicon, render, render_page
 __all__ = [
     "Command",
     "answer_words",
+    "choose",
     "command",
     "label",
     "labels",

@@ -40,9 +40,9 @@ def command(text: str) -> Command | None:
     typed = text.strip().translate(_NARROW)
     if not typed or len(typed) > _LONGEST_ARGUMENT:
         return None
-    heard = "".join(map(_heard, typed))
-    for part in _without_politeness(heard):
-        found = _exact(heard[part]) or _about_term(heard[part]) or _with_argument(heard[part], typed[part])
+    said = heard(typed)
+    for part in _without_politeness(said):
+        found = _exact(said[part]) or _about_term(said[part]) or _with_argument(said[part], typed[part])
         if found:
             return found
     return None
@@ -57,6 +57,11 @@ def answer_words(kind: str) -> frozenset[str]:
 def pattern(name: str) -> re.Pattern[str]:
     """A regular expression of phrasing.toml, e.g. "days_ago"."""
     return re.compile(table("phrasing.toml")[name])
+
+
+def heard(text: str) -> str:
+    """`text` as `plain` would have it, letter by letter, so that positions stay true."""
+    return "".join(map(_heard, text))
 
 
 def _heard(character: str) -> str:

@@ -20,6 +20,10 @@ class CaseStage(StrEnum):
     CLOSED = "closed"
 
 
+TASK_KINDS = ("first_contact", "case")
+"""The tasks by which an open case has somebody who must act: until the child was seen, and from then on."""
+
+
 class Case(Base):
     """One case; people call it by its number."""
 

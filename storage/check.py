@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, String, and_, exists, literal, not_, or_, select
 from sqlalchemy import cast as sql_cast
 
-from storage.cases import Case, CaseStage
+from storage.cases import TASK_KINDS, Case, CaseStage
 from storage.children import Child, Pairing
 from storage.contacts import Contact, Conversation
 from storage.inbox import Inbox, InboxState
@@ -65,6 +65,15 @@ def cases_without_holder(connection: Connection, *, telephone: bool) -> list[int
     """Open cases whose holder no channel reaches."""
     reached = exists(_reachable_ids(telephone=telephone).where(Person.id == Case.holder_id))
     query = select(Case.id).where(Case.stage != CaseStage.CLOSED, not_(reached))
+    return list(connection.execute(query.order_by(Case.id)).scalars())
+
+
+def cases_without_task(connection: Connection) -> list[int]:
+    """Open cases of which nothing is asked of anybody; a second person's word that is waited for is not enough."""
+    asked = exists().where(
+        Task.subject == "case", Task.subject_id == Case.id, Task.kind.in_(TASK_KINDS), Task.state.in_(LIVE)
+    )
+    query = select(Case.id).where(Case.stage != CaseStage.CLOSED, not_(asked))
     return list(connection.execute(query.order_by(Case.id)).scalars())
 
 

@@ -150,6 +150,20 @@ def words_of(connection: Connection, inbox_id: int) -> str | None:
     return message.get("text") if message else None
 
 
+_BEFORE = (
+    select(_I.c.received_at)
+    .where(_I.c.contact_id == bindparam("contact_id"), _I.c.id < bindparam("id"))
+    .order_by(_I.c.id.desc())
+    .limit(1)
+)
+
+
+def came_before(connection: Connection, contact_id: int, inbox_id: int) -> datetime | None:
+    """When the message before this one of the same contact came."""
+    found: datetime | None = connection.execute(_BEFORE, {"contact_id": contact_id, "id": inbox_id}).scalar()
+    return found
+
+
 _MINE = select(_I.c.id, _I.c.message).where(_I.c.contact_id == bindparam("contact_id"))
 
 

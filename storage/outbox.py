@@ -173,11 +173,6 @@ _QUEUED_PROMPT = (
     .with_for_update(skip_locked=True)  # one that a sender is just taking would say the words from before
 )
 _REWRITE = update(_O).where(_O.c.id == bindparam("b_id")).values(content=bindparam("content"))
-_CANCEL = (
-    update(_O)
-    .where(_O.c.id == bindparam("b_id"), _O.c.state == OutboxState.QUEUED)
-    .values(state=OutboxState.CANCELLED, next_at=None)
-)
 _ERASE = (
     update(_O).where(_O.c.erase_at <= bindparam("now"), _O.c.state.not_in(_WAITING)).values(content=None, erase_at=None)
 )
@@ -338,30 +333,6 @@ def queued_prompt(connection: Connection, contact_id: int) -> Any | None:  # noq
 def rewrite(connection: Connection, outbox_id: int, content: dict[str, Any]) -> None:
     """Change what a queued row says."""
     connection.execute(_REWRITE, {"b_id": outbox_id, "content": content})
-
-
-def cancel(connection: Connection, outbox_id: int) -> None:
-    """A queued row need not be said any more; one that is being sent already is left alone."""
-    connection.execute(_CANCEL, {"b_id": outbox_id})
-
-
-_UNSAID_TO = and_(
-    _O.c.contact_id == bindparam("b_contact"),
-    _O.c.kind != OutboxKind.REPLY,
-    _O.c.state.in_([OutboxState.QUEUED, OutboxState.SENDING]),
-)
-_CANCEL_OF = update(_O).where(_UNSAID_TO).values(state=OutboxState.CANCELLED, next_at=None)
-_MOVE = update(_O).where(_UNSAID_TO).values(contact_id=bindparam("to"))
-
-
-def cancel_of(connection: Connection, contact_id: int) -> None:
-    """This contact is nobody any more: what was to be said to the person, answers apart, is not said to it."""
-    connection.execute(_CANCEL_OF, {"b_contact": contact_id})
-
-
-def move(connection: Connection, contact_id: int, to: int) -> None:
-    """The same when the person has another contact now, which is told instead."""
-    connection.execute(_MOVE, {"b_contact": contact_id, "to": to})
 
 
 def erase_due(connection: Connection, now: datetime) -> int:

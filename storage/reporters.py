@@ -88,6 +88,18 @@ _WISH = (
 )
 
 
+_LEAVE_NUMBER = (
+    update(_P)
+    .where(_P.c.report_id == bindparam("b_id"), _P.c.kind != "anonymous", _P.c.callback.is_(None))
+    .values(kind="named", callback=bindparam("callback"))
+)
+
+
+def leave_number(connection: Connection, report_id: int, callback: str) -> bool:
+    """Keep a number that was written in passing; an earlier one stays, and who wants to be anonymous leaves none."""
+    return connection.execute(_LEAVE_NUMBER, {"b_id": report_id, "callback": callback}).rowcount == 1
+
+
 def wish(connection: Connection, report_id: int, kind: str, callback: str | None) -> None:
     """How the reporter wants to be asked back: `named` (with a telephone number or without) or `anonymous`."""
     connection.execute(_WISH, {"b_id": report_id, "kind": kind, "callback": callback})

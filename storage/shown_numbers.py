@@ -85,6 +85,8 @@ def meant_by(connection: Connection, contact_id: int, number: int, now: datetime
 
 def move(connection: Connection, contact_id: int, to: int) -> None:
     """The numbers this contact was shown mean the same to another one, and no others do."""
+    for one in sorted((contact_id, to)):
+        alone(connection, f"numbers {one}")
     connection.execute(delete(_S).where(_S.c.contact_id == to))
     connection.execute(update(_S).where(_S.c.contact_id == contact_id).values(contact_id=to))
 

@@ -224,6 +224,14 @@ def claim(connection: Connection, task_id: int, person_id: int, now: datetime) -
 _IS_OPEN = select(_T.c.id).where(_T.c.id == bindparam("id"), _T.c.state == TaskState.OPEN)
 
 
+_LIVE_AMONG = select(_T.c.id).where(_T.c.id.in_(bindparam("ids", expanding=True)), _T.c.state.in_(LIVE))
+
+
+def live_among(connection: Connection, ids: Sequence[int]) -> set[int]:
+    """Those of these tasks that have not ended."""
+    return set(connection.execute(_LIVE_AMONG, {"ids": list(ids)}).scalars())
+
+
 def is_open(connection: Connection, task_id: int) -> bool:
     """Whether nobody has taken a task yet."""
     return connection.execute(_IS_OPEN, {"id": task_id}).first() is not None
@@ -251,6 +259,12 @@ _LIVE_OF_SUBJECT = (
     .where(Task.subject == bindparam("subject"), Task.subject_id == bindparam("subject_id"), Task.state.in_(LIVE))
     .order_by(Task.id)
 )
+
+
+def newest_of_subject(session: Session, subject: str, subject_id: int, kinds: Sequence[str]) -> Task | None:
+    """The last task of these kinds about one thing, a live one if there is any."""
+    query = select(Task).where(Task.subject == subject, Task.subject_id == subject_id, Task.kind.in_(kinds))
+    return session.scalars(query.order_by(Task.state.in_(LIVE).desc(), Task.id.desc()).limit(1)).first()
 
 
 def live_of_person(session: Session, person_id: int) -> list[Task]:
@@ -297,9 +311,9 @@ def hand_over(connection: Connection, from_person: int, to_person: int) -> Seque
     return list(connection.execute(moved.returning(_T.c.id)).scalars())
 
 
-def last_told(session: Session, person_id: int) -> Task | None:
-    """The task this person was told about last, whatever became of it."""
-    query = select(Task).join(TaskTold).where(TaskTold.person_id == person_id)
+def last_told(session: Session, person_id: int, kinds: Sequence[str]) -> Task | None:
+    """The task of these kinds this person was told about last, whatever became of it."""
+    query = select(Task).join(TaskTold).where(TaskTold.person_id == person_id, Task.kind.in_(kinds))
     return session.scalars(query.order_by(TaskTold.id.desc()).limit(1)).first()
 
 

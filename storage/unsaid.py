@@ -1,25 +1,30 @@
-"""Replies that nobody has read yet: what an account that may only answer says with the person's next message."""
+"""What one contact was not told yet: taken back when it is nobody any more, or said with an answer.
+
+An account that may only answer says what waits with the person's next message (docs/decisions/0014).
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, and_, bindparam, or_, select, update
 
 from storage.outbox import Outbox, OutboxKind, OutboxState
 
 _O = Outbox.__table__
+_OPEN = [OutboxState.PASSIVE, OutboxState.QUEUED, OutboxState.UNDELIVERABLE]
 _REPLIES = (
     select(_O.c.id, _O.c.state, _O.c.content, _O.c.created_at, _O.c.next_at, _O.c.erase_at)
     .where(
         _O.c.contact_id == bindparam("contact_id"),
         _O.c.kind == OutboxKind.REPLY,
-        _O.c.state.in_([OutboxState.PASSIVE, OutboxState.QUEUED, OutboxState.UNDELIVERABLE]),
+        _O.c.state.in_(_OPEN),
         _O.c.created_at > bindparam("since"),
     )
     .order_by(_O.c.id)
     .with_for_update(skip_locked=True, of=_O)  # the sender, which may have one, waits for the person's turn
 )
+_STILL = select(_O.c.id).where(_O.c.id.in_(bindparam("ids", expanding=True)), _O.c.state.in_(_OPEN))
 _CARRIED = update(_O).where(_O.c.id == bindparam("b_id")).values(state=OutboxState.CANCELLED, next_at=None)
 
 
@@ -28,7 +33,40 @@ def replies(connection: Connection, contact_id: int, since: datetime) -> list[An
     return list(connection.execute(_REPLIES, {"contact_id": contact_id, "since": since}))
 
 
-def carried(connection: Connection, ids: Sequence[int]) -> None:
-    """Another reply says the same words, so that these rows need not be said any more."""
-    if ids:
-        connection.execute(_CARRIED, [{"b_id": one} for one in ids])
+def carry(connection: Connection, ids: Sequence[int]) -> set[int]:
+    """Another reply says the same words, so that these rows need not be said any more; those that still had to be."""
+    still = set(connection.execute(_STILL, {"ids": list(ids)}).scalars()) if ids else set()
+    if still:
+        connection.execute(_CARRIED, [{"b_id": one} for one in sorted(still)])
+    return still
+
+
+# An undeliverable reply may still come with an answer (docs/decisions/0014); a prompt that was is somebody's task.
+_UNSAID = or_(
+    and_(_O.c.kind != OutboxKind.REPLY, _O.c.state.in_([OutboxState.QUEUED, OutboxState.SENDING])),
+    and_(
+        _O.c.kind == OutboxKind.REPLY,
+        _O.c.state.in_([OutboxState.PASSIVE, OutboxState.QUEUED, OutboxState.SENDING, OutboxState.UNDELIVERABLE]),
+    ),
+)
+_CANCEL_OF = (
+    update(_O)
+    .where(_O.c.contact_id == bindparam("b_contact"), _UNSAID)
+    .values(state=OutboxState.CANCELLED, next_at=None)
+)
+_MOVE = (
+    update(_O)
+    .where(_O.c.contact_id == bindparam("b_contact"), _UNSAID, _O.c.kind != OutboxKind.REPLY)
+    .values(contact_id=bindparam("to"))
+)
+
+
+def cancel_of(connection: Connection, contact_id: int) -> None:
+    """This contact is nobody any more: what was to be said to the person is not said to it."""
+    connection.execute(_CANCEL_OF, {"b_contact": contact_id})
+
+
+def move(connection: Connection, contact_id: int, to: int) -> None:
+    """The same when the person has another contact now, which is told instead; answers were for the old one."""
+    connection.execute(_MOVE, {"b_contact": contact_id, "to": to})
+    cancel_of(connection, contact_id)

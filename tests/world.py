@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, func, select
 
 from bot import turns
 from bot.inbound import Inbound
-from handlers import delivery, routes
+from handlers import delivery, prompts, routes
 from handlers.policy import Policy
 from handlers.turn import Turn
 from storage import areas, contacts, outbox, sealing
@@ -183,6 +183,10 @@ class World:
                 delivery.undelivered(turn, row.contact_id, row.kind)
                 turn.settle()
                 continue
+            content = prompts.still_true(connection, row.id, row.content)
+            if content is None:
+                outbox.settle(connection, row.id, OutboxState.CANCELLED, now=self.now)
+                continue
             if row.kind == OutboxKind.PROMPT and talk.flow and talk.asked_at:  # it waits for a running flow
                 waits_until = talk.asked_at + timedelta(minutes=self.policy.flow_wait_minutes)
                 if waits_until > self.now:
@@ -191,7 +195,7 @@ class World:
             if row.kind != "reply":
                 talk.pushed_at = self.now
                 contacts.keep(connection, talk)
-            self.show(talk.openid, row.content["text"])
+            self.show(talk.openid, content["text"])
             outbox.settle(connection, row.id, OutboxState.ACCEPTED, now=self.now, channel="custom")
         return len(rows)
 

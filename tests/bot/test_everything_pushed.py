@@ -262,7 +262,7 @@ async def test_following_greets_and_a_code_binds_by_following_or_scanning(here: 
 
 async def test_a_menu_key_is_answered_also_one_of_an_old_menu(here: Rig) -> None:
     phone = here.phone("teacher")
-    assert (await event(here, phone, "CLICK", EventKey="report"))[0].startswith("孩子正有危险，先打 110")
+    assert (await event(here, phone, "CLICK", EventKey="report"))[0].startswith("要是孩子正有危险，先打 110")
     help_ = (await phone.say("帮助"))[-1].text
     assert await event(here, phone, "CLICK", EventKey="a_key_of_last_year") == [help_]
     assert await event(here, phone, "CLICK", EventKey="") == [help_]
@@ -308,7 +308,7 @@ async def test_what_no_rule_can_read_is_kept_as_it_came_and_somebody_has_to_look
     for number, (kind, fields, kept, text) in enumerate(NO_WORDS):
         phone = here.phone(f"p{number}")
         [said] = await message(here, phone, kind, **fields)
-        assert said.startswith("孩子正有危险，先打 110"), kind
+        assert said.startswith("要是孩子正有危险，先打 110"), kind
         assert said.count(NO_FILES) == (kind == "file"), kind
         entry, report = here.rows(Entry)[-1], here.rows(Report)[-1]
         assert (entry.kind, entry.text, report.urgency) == (kept, text, "unknown"), kind

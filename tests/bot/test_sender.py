@@ -17,7 +17,7 @@ from handlers.turn import Card, Turn
 from storage import contacts, outbox, tasks
 from storage.areas import Area, AreaLevel
 from storage.contacts import Contact, Conversation
-from storage.outbox import OutboxKind, OutboxState
+from storage.outbox import Outbox, OutboxKind, OutboxState
 from storage.people import Person
 from storage.tasks import Task, TaskState
 from tests.bot.rig import FIELDS, Rig, prepared, rig
@@ -562,13 +562,14 @@ async def test_a_task_that_was_answered_is_not_asked_for(bot: Rig) -> None:
     await prompt(bot, task, person)
     await prompt(bot, other, person)
     assert len(bot.states()) == 1, "both are one push"
-    await bot.turn(lambda turn: prompts.withdraw(turn, turn.session.get_one(Task, task), person))
+    await bot.turn(lambda turn: tasks.end(turn.connection, task, turn.now))
     await bot.pass_(seconds=6)
     await bot.sender.drain()
     [card] = phone.screen
     assert card.fields[1]["value"] == "1"
+    assert bot.rows(Outbox)[-1].content["tasks"] == [[other, "benefit", False]], "kept as it was said"
     await prompt(bot, other, person)
-    await bot.turn(lambda turn: prompts.withdraw(turn, turn.session.get_one(Task, other), person))
+    await bot.turn(lambda turn: tasks.end(turn.connection, other, turn.now))
     await bot.pass_(seconds=6)
     assert await bot.sender.drain() == 0
     assert bot.states() == [OutboxState.ACCEPTED, OutboxState.CANCELLED]

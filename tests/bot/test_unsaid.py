@@ -20,7 +20,7 @@ from bot.replies import MOST
 from bot.simulator import crypto, xmls
 from bot.simulator.handles import PhoneHandle
 from bot.turns import person_key
-from handlers import check
+from handlers import binding, check
 from handlers.turn import PASSIVE_PATIENCE, RECEIPT_KEPT, Turn
 from messages import render
 from storage import outbox
@@ -303,6 +303,23 @@ async def test_whatever_is_written_brings_the_rest_below_its_own_answer(database
         read = whole([shown[0], *rest])
         assert [read.count(f"第{number:02}号") for number in range(VILLAGES)] == [2] * VILLAGES
         await nothing_is_left(here)
+
+
+@pytest.mark.parametrize("by_oneself", [True, False], ids=["by oneself", "by others"])
+async def test_nothing_of_the_rest_is_read_on_a_phone_that_was_unbound(
+    databases: Databases, *, by_oneself: bool
+) -> None:
+    async with long_list(databases.copy(long_names)) as (here, phone):
+        first = await asked(phone.say("我的任务"), here, phone)
+        assert first.endswith(MORE)
+        if by_oneself:
+            shown = [await asked(phone.say(words), here, phone) for words in ("解绑", "是")]
+            assert "很长名字的" in shown[0], "the question whether to unbind was asked while it was still theirs"
+        else:
+            await here.turn(lambda turn: binding.unbind(turn, turn.session.scalars(select(Person)).one()))
+        for words in ("更多", "值班"):
+            assert "很长名字的" not in await asked(phone.say(words), here, phone)
+        assert OutboxState.QUEUED not in [state for state, _ in replies(here)]
 
 
 async def test_the_rest_outlives_a_restart_and_a_lost_answer(databases: Databases) -> None:

@@ -13,12 +13,13 @@ from bot import turns
 from handlers import alarms
 from handlers.turn import Turn
 from storage import tasks
+from storage.outbox import OutboxKind
 from storage.people import Person, Role
 from storage.tasks import Task, TaskState
 from tests.support.databases import PostgresDatabases, SqliteDatabases
 from tests.support.reporting import BEATEN, DANGER, Town, town
 from tests.support.visiting import make_tables
-from tests.world import Inbound_of, World
+from tests.world import Inbound_of, World, outbox_rows
 
 __all__ = ["town"]
 
@@ -57,6 +58,9 @@ def test_the_last_rung_is_repeated_every_half_hour_with_two_numbers_until_somebo
     town.phone("周老师").says(DANGER)
     town.world.pass_(minutes=121)
     assert town.phone(town.boss).last.startswith("【还是没有人接】青山镇柳河村\n请现在就打：110、12345")
+    alarmed = [row.content or {} for row in outbox_rows(town.world) if row.kind == OutboxKind.ALARM]
+    cards = [content["card"]["values"]["what"] for content in alarmed]
+    assert (cards[0], cards[-1]) == ("红色警报，请马上看", "红色警报还没有人接，请马上看")
     before = len(town.phone(town.boss).reads)
     town.world.pass_(minutes=90)
     assert len(town.phone(town.boss).reads) == before + 3
@@ -64,6 +68,18 @@ def test_the_last_rung_is_repeated_every_half_hour_with_two_numbers_until_somebo
     reads = {one.name: len(town.phone(one).reads) for one in (town.boss, town.duty, town.supervisor)}
     town.world.pass_(hours=5)
     assert {one.name: len(town.phone(one).reads) for one in (town.boss, town.duty, town.supervisor)} == reads
+
+
+def test_what_is_not_red_comes_ever_more_seldom_and_not_at_night(town: Town) -> None:
+    town.phone("李婶").says(BEATEN)
+    town.world.pass_(minutes=121)
+    before = len(town.phone(town.boss).reads)
+    heard: list[int] = []
+    for hour in range(23):  # from eleven in the morning to ten the next
+        town.world.pass_(hours=1)
+        heard += [(11 + hour) % 24 + 1] * (len(town.phone(town.boss).reads) - before - len(heard))
+    assert heard == [12, 14, 18, 8]
+    assert town.phone(town.boss).last.startswith("【还是没有人接】")
 
 
 def test_red_alarms_ignore_the_night(town: Town) -> None:

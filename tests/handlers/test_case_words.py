@@ -8,6 +8,7 @@ from messages.rendering import clock, day
 from storage.audit import Audit
 from storage.cases import Case, CaseStage, steps_of
 from storage.outbox import Outbox
+from storage.people import Role
 from storage.reports import ReportStage
 from tests.support.reporting import ANSWERS, BEATEN, DANGER, Town, town
 
@@ -147,7 +148,7 @@ def test_a_digit_nobody_offered_confirms_nothing(town: Town) -> None:
     for words in ("情形", "11", "什么"):
         said = duty.says(words)
     assert "先停在这里" in said
-    assert town.report().situation is None
+    assert town.reports()[0].situation is None
 
 
 # The reporter's number.
@@ -206,7 +207,7 @@ def test_what_was_heard_as_danger_is_not_set_aside_by_one_person(town: Town) -> 
 @pytest.mark.parametrize("first", [BEATEN, DANGER])
 def test_a_claimed_report_is_set_aside_by_two(town: Town, first: str) -> None:
     town.phone("周老师").says(first)
-    town.world.pass_(minutes=11)
+    town.world.pass_(minutes=45)
     duty, boss = town.phone(town.duty), town.phone(town.boss)
     duty.says("我接了")
     for _ in range(2):
@@ -220,10 +221,11 @@ def test_a_claimed_report_is_set_aside_by_two(town: Town, first: str) -> None:
     assert boss.says("1") == f"{town.case().number} 已搁置。"
     assert duty.last == f"{town.case().number} 搁置：王科长同意。"
     assert (town.case().stage, town.report().stage) == (CaseStage.CLOSED, ReportStage.SET_ASIDE)
-    assert "已办结" in town.phone("周老师").last
-    assert [
-        task.kind for task in town.all_tasks() if task.state in {"open", "claimed"} and task.subject == "case"
-    ] == []
+    open_tasks = [task for task in town.all_tasks() if task.state in {"open", "claimed"}]
+    assert [task.kind for task in open_tasks if task.subject in {"case", "report"}] == []
+    read = len(town.phone("周老师").reads)
+    town.world.pass_(days=5)
+    assert town.phone("周老师").reads[read:] == [], "nobody is asked for a receipt of what was nothing"
 
 
 def test_a_second_person_who_disagrees_leaves_the_case_open(town: Town) -> None:
@@ -245,6 +247,70 @@ def test_new_words_about_what_two_set_aside_wake_somebody_again(town: Town) -> N
     assert town.tasks("alarm")
     town.phone(town.duty).says("我接了")
     assert (town.case().stage, town.report().stage) == (CaseStage.OPEN, ReportStage.ACCEPTED)
+
+
+# In one's own words.
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.parametrize(
+    ("words", "kind", "note"),
+    [
+        ("拿到110回执 派出所说没给号", "police_receipt", "派出所说没给号"),
+        ("见到孩子 昨天下午", "child_seen", "昨天下午"),
+        ("已送医，县医院", "doctor", "县医院"),
+    ],
+)
+def test_a_step_is_said_in_one_sentence(town: Town, words: str, kind: str, note: str, *, at_once: bool) -> None:
+    held(town)
+    duty = town.phone(town.duty)
+    number = town.number(town.duty, town.task("first_contact"))
+    if at_once:
+        said = duty.says(f"步骤 {number} {words}")
+    else:
+        duty.says("步骤")
+        said = duty.says(words)
+    if kind == "police_receipt":
+        assert "回执编号是多少" in said
+        said = duty.says("没有号")
+    assert "已记" in said
+    case = town.case().id
+    [step] = town.turn(lambda turn: steps_of(turn.session, case))
+    assert (step.kind, step.note) == (kind, note)
+
+
+def test_a_step_alone_is_understood_and_its_note_is_asked_for(town: Town) -> None:
+    held(town)
+    duty = town.phone(town.duty)
+    duty.says("步骤")
+    assert "要补一句吗" in duty.says("见到孩子了")
+    assert "已记：见到孩子" in duty.says("跳过")
+    assert "回执编号是多少" in duty.says("步骤 拿到回执了")
+
+
+def test_what_names_no_step_is_asked_for_again_with_the_options(town: Town) -> None:
+    held(town)
+    duty = town.phone(town.duty)
+    asked = duty.says("步骤 没见到孩子")
+    assert asked.startswith("做了哪一步？")
+    said = duty.says("没见到孩子")
+    assert said.startswith("没看懂您的回答，请照下面的再回一次：")
+    assert "3 见到孩子" in said
+    case = town.case().id
+    assert town.turn(lambda turn: steps_of(turn.session, case)) == []
+
+
+def test_a_level_a_situation_and_an_officer_are_said_by_name(town: Town) -> None:
+    held(town)
+    duty = town.phone(town.duty)
+    duty.says("定级")
+    assert "为什么这样定" in duty.says("红")
+    assert "定为红色" in duty.says("又打了")
+    assert "定为红色" in duty.says("定级 红 还在打")
+    duty.says("情形")
+    duty.says("多处受伤")
+    assert town.report().situation == 4
+    assert "已派给 陈主任" in duty.says("指派 陈主任")
 
 
 # Reading it.
@@ -284,30 +350,111 @@ def test_who_has_no_part_in_it_is_refused_and_nothing_happens(town: Town, word: 
     assert town.turn(lambda turn: steps_of(turn.session, case.id)) == []
 
 
-@pytest.mark.parametrize("word", ["情形", "报告人电话"])
-def test_what_only_the_holder_may_do_is_refused_to_the_officer_and_the_supervisor(town: Town, word: str) -> None:
+def assigned(town: Town) -> Town:
+    """A case whose visits the village's officer has."""
     held(town)
-    duty, officer = town.phone(town.duty), town.phone(town.officer)
+    duty = town.phone(town.duty)
     duty.says("指派")
     duty.says("1")
-    assert officer.says(word) == "这一项只由接手的人（赵值班）办。"
-    task = town.task("first_contact")
-    assert town.phone(town.boss).says(f"{word} {town.number(town.boss, task)}") == "这一项只由接手的人（赵值班）办。"
+    return town
+
+
+def test_the_reporters_number_is_for_the_holder_alone(town: Town) -> None:
+    assigned(town)
+    assert town.phone(town.officer).says("报告人电话") == "这一项只由接手的人（赵值班）办。"
+    number = town.number(town.boss, town.task("first_contact"))
+    assert town.phone(town.boss).says(f"报告人电话 {number}") == "这一项只由接手的人（赵值班）办。"
     assert looks(town, "look_callback") == 0
+
+
+def test_the_situation_is_said_by_the_holder_or_who_supervises_and_not_by_the_officer(town: Town) -> None:
+    assigned(town)
+    assert town.phone(town.officer).says("情形") == "这一项只由接手的人（赵值班）办。"
+    boss = town.phone(town.boss)
+    assert "是哪种情形" in boss.says(f"情形 {town.number(town.boss, town.task('first_contact'))}")
+    boss.says("4")
+    assert town.report().situation == 4
+
+
+@pytest.mark.parametrize("first", [BEATEN, DANGER])
+def test_the_second_of_two_is_somebody_who_supervises(town: Town, first: str) -> None:
+    town.phone("周老师").says(first)
+    town.world.pass_(minutes=11)
+    town.phone(town.duty).says("我接了")
+    for words in ("指派", "1", "搁置 是作文"):
+        town.phone(town.duty).says(words)
+    assert "搁置要第二个人同意" in town.phone(town.officer).says("搁置 是作文")
+    assert (town.case().stage, town.report().stage) == (CaseStage.ASSIGNED, ReportStage.ACCEPTED)
+    assert "已搁置" in town.phone(town.duty).says("搁置 是作文"), "the officer proposed last, and this one supervises"
+
+
+def test_another_level_leaves_what_was_proposed(town: Town) -> None:
+    held(town)
+    duty = town.phone(town.duty)
+    for words in ("搁置 是作文", "定级", "蓝色", "没有伤"):
+        duty.says(words)
+    assert (town.case().level, town.case().pending) == ("blue", "aside")
+    assert len(town.tasks("approval")) == 1
+
+
+@pytest.mark.parametrize(
+    ("note", "receipt"),
+    [
+        ("A3702602", "A3702602"), ("老严给的 A3702602", "A3702602"),
+        ("派出所的老严说了半天，最后才把受案回执给我们，编号是 A3702602", "A3702602"),
+        ("警号012345，没给回执", None), ("0551-6234567", None), ("20261123下午拿到", None), ("13812345678", None),
+        ("老严警号是012345，他人很好，一直陪我们坐到晚上九点多才回家去", None),
+    ],
+)  # fmt: skip
+def test_a_note_is_no_receipt_because_it_holds_some_number(town: Town, note: str, receipt: str | None) -> None:
+    held(town)
+    duty = town.phone(town.duty)
+    for words in ("步骤", "2", note):
+        said = duty.says(words)
+    assert town.report().police_receipt == receipt
+    assert ("回执编号是多少" in said) == (receipt is None)
+
+
+def test_no_number_from_a_reporter_does_not_mean_that_the_police_were_not_told(town: Town) -> None:
+    phone = town.phone("周老师")
+    phone.says(BEATEN)
+    for _ in range(6):
+        if "110" in phone.last and "回执" in phone.last:
+            break
+        phone.says("跳过")
+    phone.says("没有号")
+    assert (town.report().answers or {}).get("police") != "no"
+
+
+def test_who_was_only_told_reads_no_account_once_somebody_else_has_it(town: Town) -> None:
+    world = town.world
+    liaison = world.person("钱联络", Role.AGENCY_LIAISON, town.township)
+    world.duty(town.township, liaison, town.duty)
+    town.tell("周老师")
+    number = town.number(liaison, town.task("alarm"))
+    town.phone(town.boss).says(f"我接了 {town.number(town.boss, town.task('alarm'))}")
+    said = town.phone(liaison).says(f"原话 {number}")
+    assert BEATEN not in said
+    town.phone("周老师").says("补充 他爸现在提起菜刀在门口，背上在流血")
+    world.pass_(minutes=1)
+    for words in ("原话", "情形"):
+        said = town.phone(liaison).says(words)
+        assert BEATEN not in said
+        assert "建议" not in said
 
 
 def test_a_question_of_the_holder_is_not_answered_by_who_took_over_meanwhile(town: Town) -> None:
     held(town)
-    duty = town.phone(town.duty)
-    duty.says("情形")
-
     case = town.case().id
 
-    def handed_over(turn: Turn) -> None:
-        turn.session.get_one(Case, case).holder_id = town.supervisor.id
+    def handed_over(turn: Turn, to: int) -> None:
+        turn.session.get_one(Case, case).holder_id = to
 
-    town.turn(handed_over)
-    assert "只由接手的人" in duty.says("4") or "没有找到" in duty.last
+    town.turn(lambda turn: handed_over(turn, town.officer.id))
+    officer = town.phone(town.officer)
+    assert "是哪种情形" in officer.says("情形")
+    town.turn(lambda turn: handed_over(turn, town.supervisor.id))
+    assert officer.says("4") == "这一项只由接手的人（李督导）办。"
     assert town.report().situation is None
 
 

@@ -33,6 +33,27 @@ def test_claiming_opens_a_case_and_the_reporter_reads_harmless_words(town: Town)
     assert town.report().stage == ReportStage.ACCEPTED
 
 
+def test_a_proposal_that_is_off_before_its_prompt_was_said_is_asked_of_nobody(red: Town) -> None:
+    duty, boss = red.phone(red.duty), red.phone(red.boss)
+    boss.says("报告")  # in a dialogue, for which prompts wait half an hour
+    before = len(boss.reads)
+    for words in ("结案 好了", "定级 红色", "又打了"):
+        duty.says(words)
+    assert red.tasks("approval") == []
+    red.world.pass_(minutes=40)
+    assert not any("审批" in words for words in boss.reads[before:])
+
+
+def test_a_prompt_counts_only_what_is_still_to_be_done_when_it_is_said(red: Town) -> None:
+    duty, boss = red.phone(red.duty), red.phone(red.boss)
+    boss.says("报告")
+    before = len(boss.reads)
+    duty.says("搁置 是误会")
+    duty.says("结案 好了")  # takes the place of the other proposal
+    red.world.pass_(minutes=40)
+    assert [words.splitlines()[0] for words in boss.reads[before:] if "审批" in words] == ["您有 1 件事要办：审批 1。"]
+
+
 def test_everything_is_done_by_words(town: Town) -> None:
     reporter = town.tell("周老师")
     duty = town.phone(town.duty)

@@ -240,6 +240,24 @@ def test_a_report_whose_case_is_gone_is_found(county: County) -> None:
     assert county.found() == [("report", "no_case")]
 
 
+def test_an_open_case_of_which_nothing_is_asked_is_found_until_a_step_is_recorded(county: County) -> None:
+    case = county.claimed()
+    county.end_tasks("first_contact")
+    assert [(one.kind, one.id) for one in county.findings()] == [("unwatched_case", case)]
+    county.turn(
+        lambda turn: turn.open_task(
+            "approval", "case", case, county.village.id, due_at=turn.now, next_at=None, role="county_supervisor"
+        )
+    )
+    assert county.found() == [("case", "unwatched_case")]
+    officer = county.world.phone(county.officer.name)
+    for words in ("步骤", "9", "跳过"):
+        officer.says(words)
+    assert county.found() == []
+    county.change(Case, stage="closed")
+    assert ("case", "unwatched_case") not in county.found()
+
+
 def test_an_answered_question_about_benefits_is_not_found(county: County) -> None:
     report = county.report()
     county.end_tasks("draft_report")

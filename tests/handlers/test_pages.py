@@ -14,6 +14,7 @@ from handlers import pages, routes
 from handlers.page import Act, Answer, Download, Goto, Page
 from handlers.reports import Reporting
 from handlers.turn import Refused, Turn
+from handlers.workdays import local_day
 from messages import label, labels, render_page
 from storage import contacts, media, renditions
 from storage.areas import AreaLevel
@@ -285,16 +286,20 @@ def test_a_person_confirms_one_of_the_nine_or_none(county: County) -> None:
         county.post("韦敏", "situation", situation="10")
 
 
-def test_once_somebody_has_it_only_the_holder_confirms_the_situation(county: County) -> None:
+def test_once_somebody_has_it_the_holder_or_who_supervises_confirms_the_situation(county: County) -> None:
     assert "确认情形" in county.get("田敏").text
     claimed(county)
-    assert "确认情形" in county.get("韦敏").text
-    shown = county.get("田敏").text
+    county.post("韦敏", "assign", officer=str(county.world.turn(lambda turn: _id(turn, "何平"))))
+    shown = county.get("何平").text
     assert "确认情形" not in shown
     assert "<dt>情形</dt><dd>还没确认</dd>" in shown
     with pytest.raises(Refused, match="cases/holder_only"):
-        county.post("田敏", "situation", situation="4")
+        county.post("何平", "situation", situation="4")
     assert county.report().situation is None
+    for who, code in (("韦敏", 4), ("田敏", 5)):
+        assert "确认情形" in county.get(who).text
+        county.post(who, "situation", situation=str(code))
+        assert (county.report().situation, county.case().situation) == (code, code)
 
 
 def test_a_receipt_in_the_note_of_its_step_is_kept_like_that_of_its_form(county: County) -> None:
@@ -312,8 +317,20 @@ def test_what_somebody_has_is_set_aside_by_two(each: County) -> None:
     assert each.post("范宁", "approve", agreed="yes").said == "G2611-0001 已搁置。"
     assert (each.report().stage, each.case().stage) == (ReportStage.SET_ASIDE, CaseStage.CLOSED)
     assert "搁置：是作文" in each.get("韦敏").text
-    with pytest.raises(Refused, match="common/not_now"):
-        each.post("韦敏", "aside", why="是作文")
+    assert "搁置" in each.post("韦敏", "aside", why="是作文").said, "the same once more changes nothing"
+    assert (each.report().stage, each.case().stage) == (ReportStage.SET_ASIDE, CaseStage.CLOSED)
+
+
+def test_what_comes_back_after_its_case_was_closed_can_be_set_aside_or_claimed_again(each: County) -> None:
+    claimed(each)
+    each.post("韦敏", "step", kind="child_seen")
+    each.post("韦敏", "close", why="孩子已由外婆带")
+    for words, act, done in (("补充 谢谢你们", "aside", "已搁置"), ("补充 他又被打了", "claim", "您已接下")):
+        each.reporter.says(words)
+        each.world.pass_(minutes=1)
+        assert each.report().stage == ReportStage.FILED
+        assert done in each.post("韦敏", act, **({"why": "只是道谢"} if act == "aside" else {})).said
+    assert (each.report().stage, each.case().stage) == (ReportStage.ACCEPTED, CaseStage.OPEN)
 
 
 def test_lowering_and_closing_a_red_case_needs_a_second_person(each: County) -> None:
@@ -579,6 +596,16 @@ def test_a_visit_with_something_missing_is_refused(village: Village, told: dict[
     with pytest.raises(Refused, match="pages/fill_in"):
         browse(village.world, "何平", "POST", f"/m/visit/{task}", **told)
     assert village.visits() == []
+
+
+def test_a_vain_try_says_when_somebody_goes_again(village: Village) -> None:
+    task = visit_task(village)
+    told = {"kind": "not_met", "why": "away"}
+    with pytest.raises(Refused, match="pages/fill_in"):
+        browse(village.world, "何平", "POST", f"/m/visit/{task}", **told, next_try="2020-01-01")
+    today = local_day(village.world.now)
+    browse(village.world, "何平", "POST", f"/m/visit/{task}", **told, next_try=(today + timedelta(days=1)).isoformat())
+    assert today + timedelta(days=1) in [local_day(one.due_at) for one in village.tasks()]
 
 
 def test_a_vain_try_needs_a_reason_and_nobody_else_may_file_it(village: Village) -> None:

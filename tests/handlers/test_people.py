@@ -11,10 +11,11 @@ from sqlalchemy import select
 
 from handlers import binding, leaving, pairs
 from handlers.turn import Refused, Turn
-from storage import children, contacts, outbox, people, sealing, sessions
+from storage import children, contacts, inbox, outbox, people, sealing, sessions
 from storage.areas import Area, AreaLevel
 from storage.children import Child, Side
 from storage.contacts import Contact
+from storage.inbox import Inbox, InboxState
 from storage.outbox import OutboxKind, OutboxState
 from storage.people import Invite, Person, Role
 from storage.reporters import Reporter
@@ -295,6 +296,20 @@ def test_what_was_to_be_said_moves_with_the_binding_and_its_numbers_too(town: To
     assert len(old.reads) == read + 1
     assert "今天要看王某" in new.reads
     assert "记好了：石坪村 王某" in new.says(f"记录 {number[1]} 全部正常")
+
+
+def test_whoever_once_sent_a_form_is_forgotten_too_when_they_unfollow(town: Town) -> None:
+    phone = town.bind(town.world.phone("赵国华"), town.officer)
+
+    def form(turn: Turn) -> None:
+        contact = contacts.known(turn.connection, phone.openid)
+        assert contact is not None
+        inbox.claim(turn.connection, b"a form of a page", contact[0], turn.now, {"kind": "page"})
+
+    town.turn(form)
+    phone.event("unsubscribe")
+    assert town.bound_to(town.officer) == []
+    assert town.turn(lambda turn: set(turn.session.scalars(select(Inbox.state)))) == {InboxState.DONE}
 
 
 def test_an_unfollowing_that_arrives_late_does_not_forget_who_is_back(town: Town) -> None:

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from storage.reports import ReportStage
-from tests.support.reporting import DANGER, Town, town
+from tests.support.reporting import BEATEN, DANGER, Town, town
 
 __all__ = ["town"]
 HARMFUL = ("报告", "举报", "孩子", "被打", "警", "危险", "李小明", "皮带")
@@ -98,3 +98,45 @@ def test_the_reporter_hears_of_the_end(town: Town) -> None:
         duty.says(words)
     assert town.report().stage == ReportStage.RESOLVED
     assert "已办结" in phone.says("进度")
+
+
+QUERIES = ["我想晓得处理得怎样了", "上次报的那个娃儿有人去看没", "办好了没有嘛"]
+
+
+@pytest.mark.parametrize("words", QUERIES)
+def test_asking_in_ones_own_words_shows_where_it_stands_and_wakes_nobody(town: Town, words: str) -> None:
+    phone = town.tell("周老师")
+    duty = town.phone(town.duty)
+    for one in ("我接了", "步骤", "3", "跳过", "结案", "孩子安全了"):
+        duty.says(one)
+    read, tasks = len(duty.reads), sorted((task.id, task.state) for task in town.all_tasks())
+    assert "已办结" in phone.says(words)
+    town.world.pass_(minutes=30)
+    assert town.report().stage == ReportStage.RESOLVED
+    assert duty.reads[read:] == []
+    assert sorted((task.id, task.state) for task in town.all_tasks()) == tasks
+
+
+def test_asking_inside_the_questions_is_no_answer_and_leaves_them_open(town: Town) -> None:
+    phone = town.phone("李婶")
+    phone.says(BEATEN)
+    assert "已收到" in phone.says("有人去看没")
+    assert phone.says("2").startswith("哪个孩子")
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["有人去看没，他今天又挨打了", "他爸昨天又回来了，有没有人去看", "处理得怎样了，" + "他家离学校远得很，" * 4],
+)
+def test_a_question_that_tells_something_is_more_of_the_account(town: Town, words: str) -> None:
+    phone = town.tell()
+    town.world.pass_(minutes=1)
+    assert "您" not in phone.says(words) or "记下" in phone.last
+    assert words in town.texts()
+    town.world.pass_(minutes=1)
+    assert "记下" in "".join(phone.reads[-2:])
+
+
+def test_asking_without_a_report_is_kept_as_first_words(town: Town) -> None:
+    town.phone("李婶").says(QUERIES[0])
+    assert town.texts() == [QUERIES[0]]

@@ -40,7 +40,7 @@ def test_the_first_words_are_kept_byte_for_byte_and_are_on_the_duty_list(town: T
 
 def test_a_menu_key_a_tapped_word_and_an_old_question_make_no_report(town: Town) -> None:
     phone = town.phone("李婶")
-    assert phone.event("click", "report").startswith("孩子正有危险，先打 110")
+    assert phone.event("click", "report").startswith("要是孩子正有危险，先打 110")
     assert "请直接说" in phone.taps("word", "报告")
     assert "过去了" in phone.taps("reports.police", "1")
     assert "过去了" in phone.taps("case_step.kind", "3")
@@ -305,8 +305,14 @@ def test_greetings_adverts_and_benefit_questions_are_kept_and_alarm_nobody(town:
     assert town.tasks("draft_report") == []
 
 
+def test_a_benefit_question_without_a_village_goes_to_who_is_on_duty(town: Town) -> None:
+    assert town.phone("李婶").says("孤儿补贴要啥子手续").startswith("收到，已转给值班的人，会联系您。")
+    assert (town.task("benefit").person_id, town.task("benefit").role) == (None, "duty")
+
+
 def test_a_benefit_question_is_the_village_officers_task(town: Town) -> None:
-    town.phone("李婶").says("柳河村的孤儿补贴要啥子手续")
+    said = town.phone("李婶").says("柳河村的孤儿补贴要啥子手续")
+    assert said.startswith("收到，已转给村里的儿童主任，会联系您。")
     assert town.task("benefit").person_id == town.officer.id
     town.world.pass_(seconds=10)
     assert "政策咨询 1" in town.phone(town.officer).last
@@ -407,3 +413,78 @@ def test_every_entry_came_from_a_message_that_is_kept(town: Town) -> None:
     town.tell()
     entries = town.turn(lambda turn: list(turn.session.scalars(select(Entry))))
     assert all(one.inbox_id for one in entries)
+
+
+# Where to ring back.
+
+
+def number_left(town: Town) -> tuple[str, str | None]:
+    [reporter] = town.turn(lambda turn: list(turn.session.scalars(select(Reporter))))
+    return reporter.kind, reporter.callback
+
+
+def test_yes_to_the_question_for_a_number_asks_for_it_once_in_danger(town: Town) -> None:
+    phone = town.phone("李婶")
+    for words in (DANGER, "柳河村", "没打"):
+        phone.says(words)
+    assert phone.says("可以").startswith("好的，请把电话号码发来。")
+    assert RECEIPT.search(phone.says("13812345678"))
+    assert number_left(town) == ("named", "13812345678")
+
+
+def test_yes_twice_is_wechat(town: Town) -> None:
+    phone = town.phone("李婶")
+    for words in (DANGER, "柳河村", "没打", "可以"):
+        phone.says(words)
+    assert RECEIPT.search(phone.says("可以"))
+    assert number_left(town) == ("named", None)
+
+
+def test_a_number_after_yes_is_kept_and_the_holder_reads_it(town: Town) -> None:
+    phone = town.tell("周老师", answers=(*ANSWERS[:-1], "可以"))
+    assert RECEIPT.search(phone.last)
+    phone.says("13812345678")
+    assert number_left(town) == ("named", "13812345678")
+    duty = town.phone(town.duty)
+    duty.says("我接了")
+    assert "13812345678（R1）" in duty.says("报告人电话")
+    assert "怎么回话：留了电话" in duty.says("原话")
+
+
+@pytest.mark.parametrize("first", ["有个娃儿遭打了，打我电话13812345678", "13812345678"])
+def test_a_number_in_the_first_words_is_kept_and_not_asked_for(town: Town, first: str) -> None:
+    phone = town.phone("李婶")
+    for words in (first, "现在没有", "他遭他爸打", "李小明", "在学校", "他爸", "没打"):
+        phone.says(words)
+        town.world.pass_(seconds=25)
+    assert number_left(town) == ("named", "13812345678")
+    assert "回您哪个电话" not in "".join(phone.reads)
+
+
+def test_a_number_in_an_answer_in_words_is_kept(town: Town) -> None:
+    phone = town.phone("李婶")
+    for words in (BEATEN, "现在没有", "李小明，我的电话是13812345678"):
+        phone.says(words)
+    assert number_left(town) == ("named", "13812345678")
+
+
+def test_who_is_anonymous_by_their_own_word_leaves_no_number(town: Town) -> None:
+    phone = town.tell(answers=(*ANSWERS[:-1], "2"))
+    phone.says("13812345678")
+    assert number_left(town) == ("anonymous", None)
+
+
+def test_a_receipt_in_passing_is_no_telephone(town: Town) -> None:
+    phone = town.phone("李婶")
+    phone.says(BEATEN)
+    phone.says("派出所给的号A3702602，昨天报的")
+    assert number_left(town) == ("unasked", None)
+
+
+def test_a_number_left_with_an_account_that_is_joined_goes_with_it(town: Town) -> None:
+    phone = town.tell(answers=(*ANSWERS[:-1], "跳过"))
+    town.world.pass_(hours=13)
+    assert "同一个孩子" in phone.says("他今天又来了，打我13812345678")
+    phone.says("同一个")
+    left = town.turn(lambda turn: {one.report_id: one.callback for one in turn.session.scalars(select(Reporter))})
+    assert left[min(left)] == "13812345678"

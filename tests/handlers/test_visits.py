@@ -94,7 +94,10 @@ def test_not_met_asks_why_and_sets_the_next_try_in_three_days(village: Village, 
     officer.says("我的任务")
     officer.says("1")
     assert officer.says("没见到").startswith("为什么没见到？")
-    assert officer.says("1") == "记好了：3组 王某 9岁，没见到。\n再去一次：12月28日 周一前。"  # the 26th is a Saturday
+    assert officer.says("1").startswith("什么时候再去？也可以说哪天。")
+    assert (
+        officer.says("跳过") == "记好了：3组 王某 9岁，没见到。\n再去一次：12月28日 周一前。"
+    )  # the 26th is a Saturday
     [visit] = mine(village)
     assert (visit.kind, visit.notes) == ("not_met", {"why": "away"})
     assert dues(village) == {"cadre": date(2026, 12, 28), "teacher": DUE}
@@ -103,15 +106,53 @@ def test_not_met_asks_why_and_sets_the_next_try_in_three_days(village: Village, 
     assert officer.says("1号没见到").startswith("为什么没见到？")  # the number still means this child
 
 
+@pytest.mark.parametrize(
+    ("said", "on"),
+    [
+        ("1", date(2026, 12, 24)), ("明天", date(2026, 12, 24)), ("2", date(2026, 12, 28)),
+        ("3天内", date(2026, 12, 28)), ("3", date(2026, 12, 28)), ("下周", date(2026, 12, 28)),
+        ("下周三再去", date(2026, 12, 30)),
+        ("周五", date(2026, 12, 25)), ("后天去", date(2026, 12, 25)), ("五天后", date(2026, 12, 28)),
+        ("12月31日", date(2026, 12, 31)), ("29号", date(2026, 12, 29)), ("90天后", date(2027, 1, 22)),
+    ],
+)  # fmt: skip
+def test_the_next_try_is_planned_on_the_day_that_was_said_within_the_table(
+    village: Village, officer: Phone, said: str, on: date
+) -> None:
+    on_the_day(village)
+    for words in ("我的任务", "1", "没见到", "1"):
+        officer.says(words)
+    assert officer.says(said).startswith("记好了：3组 王某 9岁，没见到。")
+    assert dues(village)["cadre"] == on
+
+
+def test_the_reason_may_be_said_in_any_words(village: Village, officer: Phone) -> None:
+    for words in ("记录", "1", "没见到"):
+        officer.says(words)
+    assert officer.says("去镇上赶场了").startswith("什么时候再去？")
+    officer.says("明天")
+    assert mine(village)[0].notes == {"why": "other", "words": "去镇上赶场了"}
+
+
+def test_what_is_no_day_is_asked_once_more_and_then_the_setting_counts(village: Village, officer: Phone) -> None:
+    for words in ("记录", "1", "没见到", "1"):
+        officer.says(words)
+    assert "什么时候再去" in officer.says("看情况")
+    assert "记好了" in officer.says("等他妈回来再说")
+    assert mine(village)[0].notes == {"why": "away", "words": "等他妈回来再说"}
+
+
 def test_a_second_vain_try_is_told_to_the_township_at_once(village: Village, officer: Phone) -> None:
     township = village.phone(village.township_supervisor)
     officer.says("记录")
     officer.says("没见到 1")
     officer.says("家里没人")
+    officer.says("3天内")
     village.world.pass_(days=3)
     assert township.reads == []
     officer.says("没见到 1")
     officer.says("3")
+    officer.says("明天")
     village.world.pass_(minutes=1)
     assert township.last.startswith("您有 1 件事要办：走访 1。")
 
@@ -228,8 +269,8 @@ def test_a_problem_in_a_red_place_opens_the_report_in_the_next_message(village: 
     officer.says("1")
     assert officer.says("有问题") == "身心是什么情况？用一句话说。"
     said = officer.says("右胳膊有新的淤青，问他不说")
-    assert said.startswith("记好了：3组 王某 9岁，见到孩子。")
-    assert "110" in said
+    assert said.startswith("要是孩子正有危险，先打 110。")
+    assert "记好了：3组 王某 9岁，见到孩子。" in said
     [visit] = mine(village)
     assert (visit.body_and_mind, visit.problems) == ("problem", 1)
     [report] = village.turn(lambda turn: list(turn.session.scalars(select(Report))))
@@ -242,8 +283,8 @@ def test_words_of_danger_in_the_middle_of_the_questions_open_the_report_at_once(
     officer.says("记录")
     officer.says("1")
     said = officer.says("孩子被他爸用皮带打得满身是伤，现在还在打")
-    assert said.startswith("先把这件事报上去")
-    assert "110" in said
+    assert said.startswith("先打 110")
+    assert "走访稍后再记" in said
     assert village.turn(lambda turn: turn.session.scalar(select(Report.child_id))) == village.child.id
 
 

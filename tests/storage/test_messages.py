@@ -176,23 +176,19 @@ def test_a_reply_that_was_never_handed_is_sent_after_its_patience(engine: Engine
         assert row.state == OutboxState.PASSIVE
 
 
-def test_a_waiting_prompt_can_be_rewritten_or_withdrawn_and_a_sent_one_cannot(engine: Engine, ids: Ids) -> None:
+def test_a_waiting_prompt_can_be_rewritten_and_a_sent_one_is_not_found(engine: Engine, ids: Ids) -> None:
     with engine.begin() as connection:
         first = say(connection, ids.contact, "一件", OutboxKind.PROMPT)
         found = outbox.queued_prompt(connection, ids.contact)
         assert found is not None
         outbox.rewrite(connection, found.id, {"text": "两件"})
         assert texts(outbox.claim(connection, NOW, 10)) == ["两件"]
-        outbox.cancel(connection, first)
         assert outbox.queued_prompt(connection, ids.contact) is None
         outbox.settle(connection, first, OutboxState.ACCEPTED, now=NOW, job_id="job-1")
         reported = outbox.delivery_reported(connection, "job-1", OutboxState.DELIVERED, NOW)
         assert reported is not None
         assert (reported.id, reported.kind) == (first, OutboxKind.PROMPT)
         assert outbox.delivery_reported(connection, "job-1", OutboxState.DELIVERED, NOW) is None
-        second = say(connection, ids.contact, "三件", OutboxKind.PROMPT)
-        outbox.cancel(connection, second)
-        assert outbox.claim(connection, NOW + timedelta(days=1), 10) == []
 
 
 def test_a_receipt_is_erased_after_its_day_but_not_while_it_has_still_to_be_said(engine: Engine, ids: Ids) -> None:

@@ -54,12 +54,12 @@ class County:
         world.duty(county, self.boss)
         self.receipt = ""
 
-    def child_on_file(self) -> None:
+    def child_on_file(self, name: str = "王小雨") -> None:
         """One child whom the officer and the teacher follow, last seen a week ago; and the supervisors' digests."""
 
         def add(turn: Turn) -> None:
             child = Child(
-                number="T00001", name="王小雨", name_index=sealing.ring().index("child_name", "王小雨"), sex="female",
+                number=f"T{name}", name=name, name_index=sealing.ring().index("child_name", name), sex="female",
                 born=date(2016, 3, 5), area_id=self.group.id, level="yellow", level_since=turn.now,
                 on_file_since=turn.now, school_id=self.school.id, last_contact_on=date(2026, 11, 16),
             )  # fmt: skip

@@ -59,7 +59,7 @@ class Town(County):
         return task
 
     def all_tasks(self) -> list[Task]:
-        return self.turn(lambda turn: list(turn.session.scalars(select(Task))))
+        return self.turn(lambda turn: list(turn.session.scalars(select(Task).order_by(Task.id))))
 
     def states(self) -> set[str]:
         """Where the turns of all messages stand."""
