@@ -21,6 +21,7 @@ from handlers import (
     verification,
     visits,
 )
+from handlers.account import Account
 from handlers.conversation import CONTROL, Flow, current, is_bare_digit, is_plain_answer, stale
 from handlers.kinds import TaskKind
 from handlers.message import Message
@@ -114,9 +115,15 @@ def _hear_in(flow: Flow, turn: Turn, message: Message, said: Command | None) -> 
 
 
 def _hear_digit(turn: Turn, message: Message) -> None:
-    """A digit or a tap outside flows: it names something of the list shown last, and is no account by itself."""
+    """A digit or a tap outside flows: it names something of the list shown last, and is no account by itself.
+
+    But the first words of anybody are a report, whatever they are, and so is an emergency number at any time.
+    """
+    said, numbers = (message.text or "").strip(), turn.policy.numbers
     if is_bare_digit(message) and _picks(turn):
-        _pick(turn, int((message.text or "0").strip()))
+        _pick(turn, int(said or "0"))
+    elif said in {numbers.police, numbers.ambulance} or not (turn.roles or Account.of(turn)):
+        reports.first_words(turn, message)
     else:
         turn.say("common/nothing_open")
 

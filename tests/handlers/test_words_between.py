@@ -317,3 +317,13 @@ def test_words_of_staff_right_after_their_own_report_are_more_of_it(town: Town) 
     before = len(town.reports())
     duty.says("还有他妹妹也在屋头")
     assert len(town.reports()) == before
+
+
+def test_a_digit_is_a_report_when_it_is_the_first_word_of_somebody_and_an_emergency_number_always(town: Town) -> None:
+    for who, words in (("李婶", "1"), ("孙七", "110")):
+        assert "110" in town.phone(who).says(words).splitlines()[0]
+    assert [town.texts(report) for report in town.reports()] == [["1"], ["110"]]
+    phone = town.phone(town.duty)
+    assert "现在没有在问您的问题" in phone.says("4")
+    assert "110" in phone.says("120").splitlines()[0]
+    assert town.texts(town.reports()[-1]) == ["120"]
