@@ -9,7 +9,9 @@ from storage import reports
 
 
 class CaseFlow(Flow):
-    """A flow about a case, in whose words harm is nothing new."""
+    """A flow about a case, in whose words harm is nothing new, and a picture most likely belongs to the case."""
+
+    passes_on_originals = False
 
     def is_no_answer(self, turn: Turn) -> bool:
         """It is the answer, and an entry of the account too, for it may have been about another child."""

@@ -90,8 +90,6 @@ class StepFlow(CaseFlow, name="case_step"):
 
     def finish(self, turn: Turn) -> None:
         """Record it."""
-        if self.given_up(turn, "kind"):
-            return
         case = cases.held_case(turn, self.about["case"])
         note = " ".join(filter(None, (self.note, self.number))) or None
         moment = _said_at(turn, note or "")
@@ -118,8 +116,6 @@ class AssignFlow(Flow, name="case_assign"):
 
     def finish(self, turn: Turn) -> None:
         """Assign."""
-        if self.given_up(turn, "officer"):
-            return
         case = cases.held_case(turn, self.about["case"])
         cases.assign(turn, case, int(str(self.officer)))
         turn.say("cases/assigned", number=case.number, officer=alarms.name_of(turn, case.officer_id))
@@ -133,8 +129,6 @@ class LevelFlow(CaseFlow, name="case_level"):
 
     def finish(self, turn: Turn) -> None:
         """Set it, or wait for the second person."""
-        if self.given_up(turn, "level", "why"):
-            return
         case = cases.held_case(turn, self.about["case"])
         done = approvals.set_level(turn, case, str(self.level), str(self.why))
         turn.say("cases/level_set", number=case.number, level=str(self.level), done=done)
@@ -147,8 +141,6 @@ class CloseFlow(CaseFlow, name="case_close"):
 
     def finish(self, turn: Turn) -> None:
         """Close it, or wait for the second person."""
-        if self.given_up(turn, "why"):
-            return
         case = cases.held_case(turn, self.about["case"])
         done = approvals.close(turn, case, str(self.why))
         turn.say("cases/closed", number=case.number, done=done)
@@ -162,8 +154,6 @@ class WordsToReporter(CaseFlow, name="case_message"):
 
     def finish(self, turn: Turn) -> None:
         """Send it on."""
-        if self.given_up(turn, "words"):
-            return
         case = cases.held_case(turn, self.about["case"])
         mine = reports.of_case(turn.session, case.id)
         reached = [cases.message_reporter(turn, one.id, str(self.words)) for one in mine]
@@ -178,8 +168,6 @@ class GistFlow(CaseFlow, name="case_gist"):
 
     def finish(self, turn: Turn) -> None:
         """Kept with the account, as the listener's."""
-        if self.given_up(turn, "words"):
-            return
         case = cases.held_case(turn, self.about["case"])
         for report in reports.of_case(turn.session, case.id):
             reports.append(turn.connection, report.id, turn.now, "gist", text=str(self.words), by="staff")

@@ -5,7 +5,6 @@ from typing import Any
 from handlers import alarms, cases
 from handlers.account import UNREADABLE
 from handlers.case_named import case_meant, reports_meant
-from handlers.report_sight import whole
 from handlers.report_view import answers, steps
 from handlers.turn import Turn
 from messages import Command
@@ -23,7 +22,6 @@ def told(turn: Turn, command: Command) -> None:
         return
     mine, case = meant
     for report in mine:
-        whole(turn, report.id)
         turn.audit("look", "report", report.id)
     turn.holds_receipt = True  # as a receipt, this is not kept with what we said for longer than a day
     turn.say("cases/told", reports=[_told(turn, one) for one in mine], steps=steps(turn, case) if case else [])

@@ -6,6 +6,7 @@ from contextlib import suppress
 from handlers import cases, tasklist
 from handlers.conversation import Flow
 from handlers.questions import Choice, Unclear
+from handlers.report_sight import whole
 from handlers.turn import Refused, Turn
 from messages import Command
 from storage import cases as case_rows
@@ -81,14 +82,14 @@ def _unclaimed(turn: Turn, person: Person) -> list[Task]:
 
 
 def reports_meant(turn: Turn, command: Command) -> tuple[list[Report], Case | None] | None:
-    """The same as its reports: of a case all that belong to it."""
+    """The same as its reports, of a case all that belong to it, which the person may see whole (as on the page)."""
     found = what_is_meant(turn, command)
     if found is None:
         return None
     meant, _ = found
     if isinstance(meant, Task):
-        return [turn.session.get_one(Report, meant.subject_id)], None
-    return reports.of_case(turn.session, meant.id), meant
+        return [whole(turn, meant.subject_id).report], None
+    return [whole(turn, report.id).report for report in reports.of_case(turn.session, meant.id)], meant
 
 
 def task_named(turn: Turn, command: Command) -> tuple[Task | None, str]:

@@ -7,7 +7,6 @@ from handlers.account import UNREADABLE
 from handlers.case_named import reports_meant, what_is_meant
 from handlers.conversation import Flow
 from handlers.questions import Choice, Words, YesNo
-from handlers.report_sight import whole
 from handlers.turn import Turn
 from messages import Command, labels
 from storage import reports
@@ -34,12 +33,10 @@ class ReadFlow(Flow, name="case_read"):
 
     def finish(self, turn: Turn) -> None:
         """Take it, or set it aside with a reason."""
-        if self.given_up(turn, "verdict"):
-            return
         task = self._task(turn)
         if self.verdict == "take":
             cases.take(turn, task.id)
-        elif not self.given_up(turn, "why"):
+        else:
             drafts.set_aside(turn, task.subject_id, str(self.why))
             turn.say("cases/set_aside")
 
@@ -64,8 +61,6 @@ class ApproveFlow(Flow, name="case_approve"):
 
     def finish(self, turn: Turn) -> None:
         """Agree or not."""
-        if self.given_up(turn, "agreed"):
-            return
         case = cases.held_case(turn, self.about["case"])
         what, agreed = case.pending, self.agreed == "yes"
         approvals.answer_proposal(turn, case, agreed=agreed)
@@ -90,8 +85,6 @@ class SituationFlow(Flow, name="case_situation"):
 
     def finish(self, turn: Turn) -> None:
         """Confirmed, for every report of the case."""
-        if self.given_up(turn, "situation"):
-            return
         chosen = int(str(self.situation))
         for report in self._reports(turn):
             cases.confirm_situation(turn, report, chosen)
@@ -107,8 +100,6 @@ def situation(turn: Turn, command: Command) -> None:
     if found is None:
         return
     mine, case = found
-    for report in mine:
-        whole(turn, report.id)
     if case is not None:
         cases.require_may_confirm(turn, case)
     SituationFlow.start(turn, reports=[report.id for report in mine])
@@ -121,8 +112,6 @@ class AsideFlow(Flow, name="case_aside"):
 
     def finish(self, turn: Turn) -> None:
         """Set it aside, or propose it."""
-        if self.given_up(turn, "why"):
-            return
         if "case" in self.about:
             case = cases.held_case(turn, self.about["case"])
             done = approvals.set_aside(turn, case, str(self.why))

@@ -33,6 +33,8 @@ class Flow:
     questions: ClassVar[dict[str, Question[Any]]]
     keeps_words: ClassVar[bool] = False
     """Whether words given as an answer, or instead of one, become part of a report by themselves."""
+    passes_on_originals: ClassVar[bool] = True
+    """Whether a voice or picture in place of an answer, which no rule can read, ends it and becomes a report."""
 
     def __init_subclass__(cls, *, name: str = "", **kwargs: Any) -> None:  # noqa: ANN401 - passed on as it came
         """Learn the questions the class body declares."""
@@ -94,13 +96,6 @@ class Flow:
     def values(self, turn: Turn) -> dict[str, Any]:  # noqa: ARG002 - subclasses need it
         """Values the question texts take."""
         return {}
-
-    def given_up(self, turn: Turn, *needed: str) -> bool:
-        """Whether an answer that is needed was not given, however often it was asked for; says so."""
-        if all(self.answers.get(one) is not None for one in needed):
-            return False
-        turn.say("common/given_up")
-        return True
 
     # The engine.
 

@@ -65,7 +65,7 @@ def is_query(message: Message) -> bool:
 class Supplement(Flow, name="supplement"):
     """What shall be added, when only the word was said; a picture or voice message will do as well."""
 
-    keeps_words = True
+    keeps_words, passes_on_originals = True, False
     words = Words(skippable=False)
 
     def hear(self, turn: Turn, message: Message, command: Command | None) -> None:

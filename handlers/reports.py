@@ -37,7 +37,7 @@ def _at_leisure(flow: "Reporting") -> bool:
 class Reporting(Flow, name="reports"):
     """At most seven questions; in immediate danger only three."""
 
-    keeps_words = True
+    keeps_words, passes_on_originals = True, False
     danger = Choice("danger_now", said_as={"yes": "yes", "no": "no"}, when=lambda flow: not flow.about.get("danger"))
     what = Words(when=lambda flow: _at_leisure(flow) and not flow.about.get("told"))
     child = Words(when=_at_leisure)
@@ -151,7 +151,7 @@ class Reporting(Flow, name="reports"):
 class WhichChild(Flow, name="which_child"):
     """Asked once when somebody writes again after a long silence."""
 
-    keeps_words = True
+    keeps_words, passes_on_originals = True, False
     same = Choice(
         "which_child", said_as={"same_child": "yes", "other_child": "no", "yes": "yes", "no": "no"}, skippable=False
     )

@@ -21,7 +21,7 @@ from handlers import (
     verification,
     visits,
 )
-from handlers.account import Account
+from handlers.account import UNREADABLE, Account
 from handlers.conversation import CONTROL, Flow, current, is_bare_digit, is_plain_answer, stale
 from handlers.kinds import TaskKind
 from handlers.message import Message
@@ -108,6 +108,9 @@ def _hear_in(flow: Flow, turn: Turn, message: Message, said: Command | None) -> 
     """A message while a question is open; what the flow leaves unheard when it ends is heard as free words."""
     if said and said.word in _ASIDE:
         COMMANDS[said.word](turn, said)
+    elif message.kind in UNREADABLE and flow.passes_on_originals:
+        flow.pass_on(turn)
+        reports.first_words(turn, message)
     elif said or not _asks_progress(turn, flow, message):
         flow.hear(turn, message, said)
         if flow.passed_on and not (said or is_plain_answer(message)):

@@ -327,3 +327,26 @@ def test_a_digit_is_a_report_when_it_is_the_first_word_of_somebody_and_an_emerge
     assert "现在没有在问您的问题" in phone.says("4")
     assert "110" in phone.says("120").splitlines()[0]
     assert town.texts(town.reports()[-1]) == ["120"]
+
+
+@pytest.mark.parametrize("kind", ["voice", "image", "unsupported"])
+@pytest.mark.parametrize(
+    "start", [visiting("记录", teacher=True), told("绑定"), told("补充")], ids=["visit", "binding", "supplement"]
+)
+def test_what_no_rule_can_read_is_somebodys_to_look_at_whatever_was_asked(
+    town: Town, start: Callable[[Town], Phone], kind: str
+) -> None:
+    phone = start(town)
+    said = phone.says(None, kind=kind, media_id=None if kind == "unsupported" else "m")
+    kept = town.turn(lambda turn: list(turn.session.scalars(select(Entry.kind))))
+    assert kept[-1] == kind
+    assert "没看懂" not in said
+    town.world.pass_(minutes=1)
+    assert len(town.tasks("listen")) == 1
+
+
+def test_a_picture_in_place_of_an_answer_about_a_case_is_asked_for_in_words(town: Town) -> None:
+    duty = holding("步骤", "1")(town)
+    before = len(town.turn(lambda turn: list(turn.session.scalars(select(Entry.id)))))
+    assert "没看懂" in duty.says(None, kind="image", media_id="m")
+    assert len(town.turn(lambda turn: list(turn.session.scalars(select(Entry.id))))) == before
