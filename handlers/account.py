@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
-from typing import Self
+from typing import Final, Self
 
 from handlers.message import Message
 from handlers.questions import phone_in
@@ -25,7 +25,7 @@ QUIET_KINDS = frozenset({"greeting", "advert", "question", "benefit"})
 AT_ONCE = timedelta(0)
 _LONGEST_BURST = 3
 """Bursts' length after which even somebody who never pauses gets an answer."""
-_DANGER = "immediate_danger"
+_DANGER: Final = "immediate_danger"
 _SEALED_APART = "call_back"
 """The answer that is kept with the reporter, not with the report."""
 _SHORT_NUMBER = 8
@@ -111,16 +111,17 @@ def mark_replied(turn: Turn, *, thanks: bool = False) -> None:
         replace(account, replied=turn.now.isoformat(), thanked=thanks).keep(turn)
 
 
-def reading(message: Message, role: str | None) -> Understanding:
-    """What the rules make of a message; what they cannot read is unknown."""
+def reading(turn: Turn, message: Message, role: str | None) -> Understanding:
+    """What the rules make of a message; what they cannot read is unknown. An emergency number alone is danger."""
     text = message.text if message.kind == "text" else None
-    return understand(text or "", role)
+    read = understand(text or "", role)
+    return replace(read, urgency=_DANGER) if turn.policy.numbers.is_emergency(text) else read
 
 
 def begin(turn: Turn, message: Message) -> Account:
     """Open a report with this message as its first words; the duty list and the look at what follows come with it."""
     role = next(iter(turn.roles), None) or Role.CITIZEN
-    read = reading(message, role)
+    read = reading(turn, message, role)
     kind = "report" if message.kind in UNREADABLE | {"location"} else read.kind
     suggested = ",".join(map(str, read.situations))
     area, placed = _area(turn, message)
@@ -168,7 +169,7 @@ def _watch(turn: Turn, account: Account, area: int) -> None:
 
 def grow(turn: Turn, account: Account, message: Message) -> Account:
     """Append a message to the account and read the whole anew; nothing is ever lowered. `note` writes the rest."""
-    read = reading(message, None)
+    read = reading(turn, message, None)
     kind = "report" if message.kind in UNREADABLE else read.kind
     codes = dict.fromkeys([*map(str, read.situations), *filter(None, account.suggested.split(","))])
     _append(turn, account.report, message)
@@ -203,7 +204,7 @@ def note(
 
 def add_from_elsewhere(turn: Turn, report: Report, message: Message) -> None:
     """More of a report from a phone that has only its receipt."""
-    read = reading(message, None)
+    read = reading(turn, message, None)
     kind = "report" if message.kind in UNREADABLE else read.kind
     _append(turn, report.id, message)
     silence = turn.now + timedelta(minutes=turn.policy.report_quiet_minutes)

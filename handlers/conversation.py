@@ -34,7 +34,7 @@ class Flow:
     keeps_words: ClassVar[bool] = False
     """Whether words given as an answer, or instead of one, become part of a report by themselves."""
     passes_on_originals: ClassVar[bool] = True
-    """Whether a voice or picture in place of an answer, which no rule can read, ends it and becomes a report."""
+    """Whether a voice or picture in place of an answer, which no rule can read, or a bare 110 ends it: a report."""
 
     def __init_subclass__(cls, *, name: str = "", **kwargs: Any) -> None:  # noqa: ANN401 - passed on as it came
         """Learn the questions the class body declares."""
@@ -292,9 +292,12 @@ def is_bare_digit(message: Message) -> bool:
     return message.kind == "text" and not message.menu_id and text.isdecimal() and len(text) <= 3  # noqa: PLR2004
 
 
-def is_plain_answer(message: Message) -> bool:
-    """A digit or a tap: it means something only to what was asked, and is no account by itself."""
-    return bool(message.menu_id) or is_bare_digit(message)
+def is_plain_answer(turn: Turn, message: Message) -> bool:
+    """A digit or a tap: it means something only to what was asked, and is no account by itself.
+
+    An emergency number is one: whoever types it here instead of dialling it is in need.
+    """
+    return bool(message.menu_id) or (is_bare_digit(message) and not turn.policy.numbers.is_emergency(message.text))
 
 
 def stale(turn: Turn) -> bool:

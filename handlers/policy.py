@@ -48,6 +48,10 @@ class Numbers:
     last_rung: tuple[str, ...] = ("110", "12345")
     """What everybody on the ladder is told to ring when nobody has answered."""
 
+    def is_emergency(self, text: str | None) -> bool:
+        """Whether somebody typed nothing but a number that they should have dialled."""
+        return (text or "").strip() in {self.police, self.ambulance}
+
 
 @dataclass(frozen=True)
 class Policy:

@@ -104,7 +104,7 @@ def _add(turn: Turn, report: Report, message: Message) -> None:
         accounts.add_from_elsewhere(turn, report, message)
     if not turn.said:
         turn.say("reports/added")
-    if "reports/in_danger" not in turn.named and accounts.reading(message, None).urgency == "immediate_danger":
+    if "reports/in_danger" not in turn.named and accounts.reading(turn, message, None).urgency == "immediate_danger":
         turn.say_first("reports/in_danger", numbers=turn.policy.numbers)
 
 

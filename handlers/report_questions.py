@@ -21,6 +21,17 @@ _DAY = re.compile(r"20\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
 """A day written as one number: a note may begin with it; who is asked for a number does not answer with it."""
 
 
+class DangerNow(Choice):
+    """Whether the child is in danger at this moment; who answers with an emergency number says so."""
+
+    def __init__(self, *, when: Callable[[Any], bool] | None = None) -> None:
+        super().__init__("danger_now", said_as={"yes": "yes", "no": "no"}, when=when)
+
+    def read(self, turn: Turn, flow: "Flow", message: Message, command: Command | None) -> str:
+        """`yes` or `no`."""
+        return "yes" if turn.policy.numbers.is_emergency(message.text) else super().read(turn, flow, message, command)
+
+
 class PoliceTold(Choice):
     """Told already (with the receipt number where there is one), or not yet: `yes`, `yes:NUMBER` or `no`."""
 

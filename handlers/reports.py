@@ -16,7 +16,7 @@ from handlers.account import AT_ONCE, SPOKEN, UNREADABLE, Account
 from handlers.conversation import Flow, close, current, is_plain_answer, show
 from handlers.message import Message
 from handlers.questions import Choice, Words
-from handlers.report_questions import NUMBER_PLEASE, CallBack, PoliceTold
+from handlers.report_questions import NUMBER_PLEASE, CallBack, DangerNow, PoliceTold
 from handlers.turn import Turn
 from messages import Command, label
 from storage import inbox, reporters, reports, sealing, tasks
@@ -38,7 +38,7 @@ class Reporting(Flow, name="reports"):
     """At most seven questions; in immediate danger only three."""
 
     keeps_words, passes_on_originals = True, False
-    danger = Choice("danger_now", said_as={"yes": "yes", "no": "no"}, when=lambda flow: not flow.about.get("danger"))
+    danger = DangerNow(when=lambda flow: not flow.about.get("danger"))
     what = Words(when=lambda flow: _at_leisure(flow) and not flow.about.get("told"))
     child = Words(when=_at_leisure)
     where = Words()
@@ -94,7 +94,7 @@ class Reporting(Flow, name="reports"):
 
     def unread(self, turn: Turn, question: str | None) -> None:
         """More of the account: one reply per burst, and the question at most twice; a digit is none of it."""
-        if turn.message is None or is_plain_answer(turn.message):
+        if turn.message is None or is_plain_answer(turn, turn.message):
             super().unread(turn, question)
         else:
             self._more(turn, turn.message, question)
@@ -166,7 +166,7 @@ class WhichChild(Flow, name="which_child"):
 
     def unread(self, turn: Turn, question: str | None) -> None:
         """More of the new account: taken as another child, which loses nothing."""
-        if turn.message is None or is_plain_answer(turn.message):
+        if turn.message is None or is_plain_answer(turn, turn.message):
             super().unread(turn, question)
             return
         close(turn)

@@ -98,7 +98,7 @@ def _hear(turn: Turn, message: Message) -> None:
         return
     elif said and said.word in CONTROL | _ANSWERS:
         turn.say("common/nothing_open")
-    elif is_plain_answer(message):
+    elif is_plain_answer(turn, message):
         _hear_digit(turn, message)
     elif not (message.kind == "text" and police.heard_receipt(turn, message.text or "")):
         _hear_freely(turn, message)
@@ -108,24 +108,23 @@ def _hear_in(flow: Flow, turn: Turn, message: Message, said: Command | None) -> 
     """A message while a question is open; what the flow leaves unheard when it ends is heard as free words."""
     if said and said.word in _ASIDE:
         COMMANDS[said.word](turn, said)
-    elif message.kind in UNREADABLE and flow.passes_on_originals:
+    elif (message.kind in UNREADABLE or turn.policy.numbers.is_emergency(message.text)) and flow.passes_on_originals:
         flow.pass_on(turn)
         reports.first_words(turn, message)
     elif said or not _asks_progress(turn, flow, message):
         flow.hear(turn, message, said)
-        if flow.passed_on and not (said or is_plain_answer(message)):
+        if flow.passed_on and not (said or is_plain_answer(turn, message)):
             reports.first_words(turn, message)
 
 
 def _hear_digit(turn: Turn, message: Message) -> None:
     """A digit or a tap outside flows: it names something of the list shown last, and is no account by itself.
 
-    But the first words of anybody are a report, whatever they are, and so is an emergency number at any time.
+    But the first words of anybody are a report, whatever they are.
     """
-    said, numbers = (message.text or "").strip(), turn.policy.numbers
     if is_bare_digit(message) and _picks(turn):
-        _pick(turn, int(said or "0"))
-    elif said in {numbers.police, numbers.ambulance} or not (turn.roles or Account.of(turn)):
+        _pick(turn, int((message.text or "0").strip()))
+    elif not (turn.roles or Account.of(turn)):
         reports.first_words(turn, message)
     else:
         turn.say("common/nothing_open")

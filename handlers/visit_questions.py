@@ -120,7 +120,7 @@ class Why(Choice):
             return super().read(turn, flow, message, command)
         except Unclear:
             said = message.text or "" if message.kind == "text" else ""
-            if len(said.strip()) < _SHORTEST_REASON or is_plain_answer(message) or sounds_alarming(turn, said):
+            if len(said.strip()) < _SHORTEST_REASON or is_plain_answer(turn, message) or sounds_alarming(turn, said):
                 raise
             return said
 
@@ -136,7 +136,7 @@ class NextTry(Choice):
         try:
             code = super().read(turn, flow, message, command)
         except Unclear:
-            if message.kind != "text" or is_plain_answer(message):
+            if message.kind != "text" or is_plain_answer(turn, message):
                 raise
             return day_to_come(message.text or "", local_day(turn.now)).isoformat()
         days = {"tomorrow": 1, "soon": turn.policy.retry_visit_days, "next_week": _to_next_week(local_day(turn.now))}

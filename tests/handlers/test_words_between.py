@@ -323,10 +323,24 @@ def test_a_digit_is_a_report_when_it_is_the_first_word_of_somebody_and_an_emerge
     for who, words in (("李婶", "1"), ("孙七", "110")):
         assert "110" in town.phone(who).says(words).splitlines()[0]
     assert [town.texts(report) for report in town.reports()] == [["1"], ["110"]]
+    assert [report.urgency for report in town.reports()] == ["normal", "immediate_danger"]
     phone = town.phone(town.duty)
     assert "现在没有在问您的问题" in phone.says("4")
     assert "110" in phone.says("120").splitlines()[0]
     assert town.texts(town.reports()[-1]) == ["120"]
+
+
+def test_who_answers_with_an_emergency_number_is_in_danger(town: Town) -> None:
+    phone = reporting(0)(town)
+    assert phone.says("110").startswith("先打 110！")
+    assert town.report().urgency == "immediate_danger"
+
+
+@pytest.mark.parametrize("start", [visiting("记录", teacher=True), told("绑定")], ids=["visit", "binding"])
+def test_an_emergency_number_in_place_of_an_answer_is_a_report(town: Town, start: Callable[[Town], Phone]) -> None:
+    phone = start(town)
+    assert "110" in phone.says("120").splitlines()[0]
+    assert "120" in town.turn(lambda turn: [one.text for one in turn.session.scalars(select(Entry))])
 
 
 @pytest.mark.parametrize("kind", ["voice", "image", "unsupported"])
