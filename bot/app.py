@@ -1,6 +1,5 @@
 """The composition root: every long-lived object is built here, given to the others, and closed in reverse."""
 
-import asyncio
 import fcntl
 import os
 from collections.abc import AsyncIterator
@@ -13,10 +12,10 @@ from typing import IO
 import aiohttp
 import structlog
 from aiohttp import web
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 from sqlalchemy.engine import make_url
 
-from bot import account, metrics
+from bot import account
 from bot.channels import Channel, Offer
 from bot.cli import use_keys
 from bot.clock import Clock
@@ -25,6 +24,7 @@ from bot.engine import Database, Lane, open_database
 from bot.fetcher import Fetcher
 from bot.gateway import Gateway
 from bot.gateway_events import GatewayEvents
+from bot.health import Health
 from bot.menus import Tagger
 from bot.pages import Pages
 from bot.recordings import Recordings
@@ -33,21 +33,18 @@ from bot.sender import Sender
 from bot.settings import Settings, SettingsError
 from bot.timetravel import TimeTravel
 from bot.webhook import BODY_LIMIT, Webhook
-from bot.wechat import OutcomeUnknown, WeChat, WeChatRefused
+from bot.wechat import WeChat
 from bot.worker import Worker
 from handlers import digest, routes
 from handlers.policy import Policy
 from handlers.turn import Turn
-from storage import county, inbox, media, outbox, renditions, sealing
+from storage import county, media, outbox, renditions, sealing
 from storage.database import is_sqlite
 from storage.migrate import is_current
 
 log = structlog.get_logger()
 
-TOKEN_PATIENCE = 3.0
-"""Seconds that `/readyz` waits for the platform."""
-
-CLOCK_EVERY, TAGS_EVERY, GAUGES_EVERY, KEYS_EVERY, RECORDINGS_EVERY, KEEP_HOUSE_EVERY = 1, 10, 15, 60, 300, 300
+CLOCK_EVERY, TAGS_EVERY, PROBE_EVERY, KEYS_EVERY, RECORDINGS_EVERY, KEEP_HOUSE_EVERY = 1, 10, 60, 60, 300, 300
 """Seconds."""
 
 
@@ -89,7 +86,8 @@ async def running(settings: Settings) -> AsyncIterator[Bot]:
         worker.every(TAGS_EVERY, Tagger(database, wechat, clock).drain)
         recordings = Recordings(database, wechat, clock, settings.voice.folder)
         worker.every(RECORDINGS_EVERY, recordings.drain, at_once=True)
-        worker.every(GAUGES_EVERY, partial(_read_gauges, database, clock))
+        health = Health(database, clock, wechat, worker)
+        worker.every(PROBE_EVERY, health.probe, at_once=True)
         worker.every(KEEP_HOUSE_EVERY, partial(_keep_house, database, clock, policy))
         webhook = Webhook(Codec(settings.wechat), database, clock, policy, worker.wake)
         stack.push_async_callback(webhook.close)
@@ -99,7 +97,7 @@ async def running(settings: Settings) -> AsyncIterator[Bot]:
         if settings.gateway.secret is not None:
             secret = settings.gateway.secret.get_secret_value()
             app.add_routes(GatewayEvents(secret, database, clock, policy, worker.wake).routes())
-        app.add_routes(_health(database, wechat, worker))
+        app.add_routes(health.routes())
         app.add_routes(_verify_files(settings))
         if settings.demo.enabled:
             worker.every(CLOCK_EVERY, partial(_share_clock, database, clock))
@@ -145,14 +143,6 @@ async def _share_clock(database: Database, clock: Clock) -> None:
     await database.read(clock.load)
 
 
-async def _read_gauges(database: Database, clock: Clock) -> None:
-    """What waits and since when, for the monitor."""
-    waiting, oldest = await database.read(outbox.backlog)
-    metrics.outbox_waiting.set(waiting)
-    metrics.outbox_oldest_seconds.set((clock.now() - oldest).total_seconds() if oldest else 0)
-    metrics.parked.set(await database.read(inbox.parked))
-
-
 async def _keep_house(database: Database, clock: Clock, policy: Policy) -> None:
     """Whoever became a supervisor gets a daily digest."""
 
@@ -162,38 +152,6 @@ async def _keep_house(database: Database, clock: Clock, policy: Policy) -> None:
         turn.settle()
 
     await database.run(work, Lane.BULK)
-
-
-def _health(database: Database, wechat: WeChat, worker: Worker) -> list[web.RouteDef]:
-    async def healthz(_request: web.Request) -> web.Response:
-        return web.Response(text="ok")
-
-    async def readyz(_request: web.Request) -> web.Response:
-        try:
-            await database.read(lambda connection: connection.execute(text("SELECT 1")).scalar())
-        except Exception as error:  # noqa: BLE001 - whatever it is, we are not ready
-            return web.Response(status=503, text=f"database: {type(error).__name__}")
-        if not await _has_token(wechat):
-            return web.Response(status=503, text="token: the platform gives none")
-        if worker.is_silent():
-            return web.Response(status=503, text="ticks: silent")
-        return web.Response(text="ready")
-
-    async def show_metrics(_request: web.Request) -> web.Response:
-        return web.Response(body=metrics.render(), headers={"Content-Type": "text/plain; version=0.0.4"})
-
-    return [web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", show_metrics)]
-
-
-async def _has_token(wechat: WeChat) -> bool:
-    """Whether the platform ever gave us a token; one that stops later must not close our door to reports."""
-    if not wechat.tokens.is_known:
-        try:
-            async with asyncio.timeout(TOKEN_PATIENCE):
-                await wechat.tokens.get()
-        except (OutcomeUnknown, WeChatRefused, TimeoutError):
-            return False
-    return True
 
 
 def _verify_files(settings: Settings) -> list[web.RouteDef]:

@@ -1,8 +1,27 @@
 """What a monitor may know: counts, times and ages, never anything about one person. Served under /metrics."""
 
+from time import monotonic
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 registry = CollectorRegistry()
+
+
+class Age:
+    """A gauge of the seconds since something happened last in this process; `+Inf` while it never did."""
+
+    def __init__(self, name: str, documentation: str) -> None:
+        self._at = float("-inf")
+        Gauge(name, documentation, registry=registry).set_function(self.seconds)
+
+    def reset(self) -> None:
+        """It happens now."""
+        self._at = monotonic()
+
+    def seconds(self) -> float:
+        """How long ago it was."""
+        return monotonic() - self._at
+
 
 received = Counter("tongban_pushes_received", "Sound pushes of the platform.", registry=registry)
 rejected = Counter("tongban_pushes_rejected", "Pushes that were refused, by reason.", ["reason"], registry=registry)
@@ -39,8 +58,23 @@ calls = Counter(
     "tongban_platform_calls", "Calls of the platform's API, by outcome.", ["call", "outcome"], registry=registry
 )
 
+tick_age = Age("tongban_tick_age_seconds", "Since the scheduler's last tick.")
+push_age = Age("tongban_push_age_seconds", "Since the platform's last sound push.")
+write_age = Age("tongban_write_age_seconds", "Since the last of the writes that are tried every minute.")
+token_failing_seconds = Gauge(
+    "tongban_token_failing_seconds", "For how long the platform has given no token; 0 when it does.", registry=registry
+)
 outbox_waiting = Gauge("tongban_outbox_waiting", "Messages waiting to be sent.", registry=registry)
 outbox_oldest_seconds = Gauge("tongban_outbox_oldest_seconds", "Age of the longest-waiting one.", registry=registry)
+outbox_overdue_seconds = Gauge(
+    "tongban_outbox_overdue_seconds", "How long the message most overdue should have been sent.", registry=registry
+)
+alarm_oldest_seconds = Gauge(
+    "tongban_alarm_oldest_seconds", "Age of the oldest alarm that is not sent yet.", registry=registry
+)
+due_overdue_seconds = Gauge(
+    "tongban_due_overdue_seconds", "How late the due task or kept message is that waits longest.", registry=registry
+)
 parked = Gauge("tongban_parked", "Messages that an operator must look at.", registry=registry)
 
 

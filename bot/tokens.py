@@ -33,6 +33,12 @@ class Tokens:
         self._refused: Callable[[], WeChatRefused] | None = None
         self._refused_until = 0.0
         self._forced_at = float("-inf")
+        self._failing_since: float | None = None
+
+    @property
+    def failing_for(self) -> float:
+        """Seconds since the first of the tries in a row that brought no token; 0 when the last one did."""
+        return 0.0 if self._failing_since is None else _now() - self._failing_since
 
     @property
     def is_known(self) -> bool:
@@ -69,6 +75,15 @@ class Tokens:
         return self._token
 
     async def _renew(self, *, force: bool) -> None:
+        try:
+            await self._renew_or_say_why(force=force)
+        except (OutcomeUnknown, WeChatRefused):
+            if self._failing_since is None:
+                self._failing_since = _now()
+            raise
+        self._failing_since = None
+
+    async def _renew_or_say_why(self, *, force: bool) -> None:
         if self._refused is not None and _now() < self._refused_until:
             raise self._refused()
         self._refused = None

@@ -104,6 +104,7 @@ class Webhook:
             log.warning("push_rejected", reason=inbound.reason)
             return Response(status=inbound.status, text=inbound.reason)
         metrics.received.inc()
+        metrics.push_age.reset()
         faults.reach("push_received")
         if inbound.event in _ABOUT_THE_ACCOUNT:
             log.warning("account_event", kind=inbound.event)

@@ -99,6 +99,7 @@ class Worker:
         self._scheduler.add_job(self._tick, "interval", seconds=TICK_SECONDS)
         self._scheduler.add_job(self._erase, "interval", minutes=10)
         self._scheduler.start()
+        metrics.tick_age.reset()
         self.wake()
 
     def every(self, seconds: float, work: Callable[[], Awaitable[object]], *, at_once: bool = False) -> None:
@@ -130,6 +131,7 @@ class Worker:
 
     async def _tick(self) -> None:  # a plain function would run on a thread, from where no loop may be woken
         self._ticked = monotonic()
+        metrics.tick_age.reset()
         self.wake()
 
     async def _rounds(self, run: Callable[..., int]) -> int:

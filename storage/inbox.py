@@ -190,3 +190,12 @@ _PARKED = select(func.count()).where(_I.c.state == InboxState.PARKED)
 def parked(connection: Connection) -> int:
     """How many messages an operator must look at."""
     return int(connection.execute(_PARKED).scalar_one())
+
+
+_WAITING_SINCE = select(func.min(_I.c.next_at)).where(_I.c.next_at.is_not(None))
+
+
+def waiting_since(connection: Connection) -> datetime | None:
+    """When the kept message that waits longest should have been run; later than now when none is due."""
+    since: datetime | None = connection.execute(_WAITING_SINCE).scalar()
+    return since

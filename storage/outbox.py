@@ -7,7 +7,7 @@ and records the outcome. Words are kept as they were said.
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
@@ -19,6 +19,7 @@ from sqlalchemy import (
     String,
     and_,
     bindparam,
+    case,
     func,
     insert,
     or_,
@@ -352,10 +353,24 @@ def release(connection: Connection, now: datetime) -> None:
     connection.execute(_RELEASE, {"now": now})
 
 
-_BACKLOG = select(func.count(), func.min(_O.c.created_at)).where(_O.c.state == OutboxState.QUEUED)
+class Backlog(NamedTuple):
+    """What waits to be sent."""
+
+    waiting: int
+    oldest: datetime | None
+    """When the one that waits longest was written."""
+    due: datetime | None
+    """When the one that is due longest should have been sent; later than now when none is."""
+    alarm: datetime | None
+    """When the oldest alarm among them was written."""
 
 
-def backlog(connection: Connection) -> tuple[int, datetime | None]:
-    """How many messages wait to be sent, and since when the oldest one does."""
-    waiting, oldest = connection.execute(_BACKLOG).one()
-    return int(waiting), oldest
+_BACKLOG = select(
+    func.count(), func.min(_O.c.created_at), func.min(_O.c.next_at),
+    func.min(case((_O.c.kind == OutboxKind.ALARM, _O.c.created_at))),
+).where(_O.c.next_at.is_not(None), _O.c.state == OutboxState.QUEUED)  # fmt: skip
+
+
+def backlog(connection: Connection) -> Backlog:
+    """How many messages wait to be sent, and since when."""
+    return Backlog(*connection.execute(_BACKLOG).one())

@@ -19,6 +19,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
+    func,
     insert,
     literal,
     null,
@@ -357,3 +358,12 @@ _ANEW = (
 def climb_anew(connection: Connection, task_id: int) -> None:
     """The ladder begins again from its first rung: who was told before is kept, under rungs that are out of the way."""
     connection.execute(_ANEW, {"b_id": task_id})
+
+
+_WAITING_SINCE = select(func.min(_T.c.next_at)).where(_T.c.next_at.is_not(None))
+
+
+def waiting_since(connection: Connection) -> datetime | None:
+    """When the task that waits longest should have been looked at; later than now when none is due."""
+    since: datetime | None = connection.execute(_WAITING_SINCE).scalar()
+    return since
