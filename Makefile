@@ -37,8 +37,8 @@ check: $(TESTING) gates ## the same without slow, browser and crash tests
 crash: $(TESTING) ## only the tests that kill the real process
 	@exec $(PYTHON) -m pytest -n 2 --dist worksteal -m crash
 
-bench: $(TESTING) $(PEERS) ## speed, as ratios to floors and peers measured in the same run; QUICK=1 takes two minutes
-	@exec $(PYTHON) -m tests.bench $(if $(QUICK),--quick)
+bench: $(TESTING) $(PEERS) ## speed, as ratios to floors and peers measured in the same run; QUICK=1 is short, ONLY=name one group
+	@exec $(PYTHON) -m tests.bench $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))
 
 lock: $(UV) ## choose the packages' versions anew, within pyproject.toml
 	$(COMPILE) --upgrade --output-file requirements.lock

@@ -30,6 +30,18 @@ api_origin = "http://127.0.0.1:{platform}"
 template_id = "alarm"
 fields = {{ thing1 = "what", character_string2 = "number" }}
 
+[wechat.templates.task]
+template_id = "task"
+fields = {{ thing1 = "what", number2 = "count" }}
+
+[wechat.templates.digest]
+template_id = "digest"
+fields = {{ thing1 = "what", time2 = "when" }}
+
+[wechat.daily_limits]
+template = 1000000000
+custom = 1000000000
+
 [database]
 url = "{url}"
 

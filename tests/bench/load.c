@@ -1,15 +1,16 @@
 /* load: walks people through whole dialogues over HTTP, one message after the other, and times every answer.
  *
- *   load -p PORT -f FILE -a FIRST -b LAST -c LANES -t SECONDS [-r RATE] [-m MARK] [-k EVERY -o SAMPLE]
+ *   load -p PORT -f FILE -a FIRST -b LAST -c LANES -t SECONDS [-r RATE] [-n MOST] [-m MARK] [-k EVERY -o SAMPLE]
  *
  * FILE holds pre-made requests: [u32 dialogue][u32 length][HTTP request], dialogues 0, 1, 2 … in order. Dialogues
  * FIRST to LAST-1 are used. A lane is one kept-alive connection to 127.0.0.1 that takes a dialogue, sends its messages
- * in order, each after the answer to the one before, then takes the next dialogue.
+ * in order (at most MOST of them), each after the answer to the one before, then takes the next dialogue.
  *
  * Without -r a lane sends as soon as it is answered. With -r the k-th message of lane i is due at (k*LANES + i)/RATE
  * seconds, and its time counts from then: a stall is charged to every message that it delayed.
- * An answer is good when its status is 200 and MARK is in its body. -k: every answer of each EVERY-th dialogue goes to
- * SAMPLE as [u32 dialogue][u32 turn][u32 length][body]. Prints one line of JSON.
+ * An answer is good when its status is 200 and MARK is in its body, blank when it says `success` or nothing: the reply
+ * is to come otherwise. -k: every other answer of each EVERY-th dialogue goes to SAMPLE as
+ * [u32 dialogue][u32 turn][u32 length][body]. Prints one line of JSON.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -35,7 +36,7 @@ typedef struct {
 } message;
 
 typedef struct {
-    int fd, number, busy, writing, over;
+    int fd, number, busy, writing, over, whole;
     size_t next, end; /* messages of the dialogue under way that are still to be sent */
     size_t faults, sent, got, room, turns;
     uint64_t since;
@@ -44,7 +45,7 @@ typedef struct {
 
 static int port, lanes_wanted = 16, every, epoll, timer;
 static const char *file, *mark, *sample_path;
-static size_t first, last, messages_known;
+static size_t first, last, most, messages_known;
 static double seconds = 10, rate;
 
 static message *messages;
@@ -52,7 +53,7 @@ static size_t *starts, next_dialogue; /* starts[d]: the first message of dialogu
 static lane *lanes;
 static FILE *sample;
 static uint64_t begun, until, last_answer, latest, *times;
-static size_t answers, good, bad, broken, walked, complete;
+static size_t answers, good, blank, bad, broken, walked, complete;
 
 static uint64_t now(void)
 {
@@ -158,6 +159,8 @@ static void go_on(lane *l) /* a free lane: its next message, when there is one a
         if (l->over) return;
         l->next = starts[next_dialogue];
         l->end = starts[++next_dialogue];
+        l->whole = !most || l->end - l->next <= most;
+        if (!l->whole) l->end = l->next + most;
         l->faults = 0;
         walked++;
     }
@@ -177,10 +180,11 @@ static void answered(lane *l, const char *body, size_t length)
     const message *m = &messages[l->next];
     last_answer = now();
     times[answers++] = last_answer - l->since;
-    int sound = !strncmp(l->in, "HTTP/1.1 200", 12) && (!mark || memmem(body, length, mark, strlen(mark)));
-    if (sound) good++;
+    int taken = !strncmp(l->in, "HTTP/1.1 200", 12), silent = taken && (!length || (length == 7 && !memcmp(body, "success", 7)));
+    if (silent) blank++;
+    else if (taken && (!mark || memmem(body, length, mark, strlen(mark)))) good++;
     else bad++, l->faults++;
-    if (sample && m->dialogue % every == 0) {
+    if (sample && !silent && m->dialogue % every == 0) {
         uint32_t head[3] = { m->dialogue, m->turn, (uint32_t)length };
         fwrite(head, sizeof head, 1, sample);
         fwrite(body, 1, length, sample);
@@ -188,7 +192,7 @@ static void answered(lane *l, const char *body, size_t length)
     const char *closing = strcasestr(l->in, "\r\nConnection: close");
     if (closing && closing < body) hang_up(l);
     l->busy = 0;
-    if (++l->next == l->end && !l->faults) complete++;
+    if (++l->next == l->end && l->whole && !l->faults) complete++;
     go_on(l);
 }
 
@@ -261,7 +265,7 @@ static double percentile(double part)
 
 int main(int count, char **words)
 {
-    for (int option; (option = getopt(count, words, "p:f:a:b:c:t:r:m:k:o:")) != -1;) switch (option) {
+    for (int option; (option = getopt(count, words, "p:f:a:b:c:t:r:n:m:k:o:")) != -1;) switch (option) {
     case 'p': port = atoi(optarg); break;
     case 'f': file = optarg; break;
     case 'a': first = strtoul(optarg, NULL, 10); break;
@@ -269,6 +273,7 @@ int main(int count, char **words)
     case 'c': lanes_wanted = atoi(optarg); break;
     case 't': seconds = atof(optarg); break;
     case 'r': rate = atof(optarg); break;
+    case 'n': most = strtoul(optarg, NULL, 10); break;
     case 'm': mark = optarg; break;
     case 'k': every = atoi(optarg); break;
     case 'o': sample_path = optarg; break;
@@ -292,9 +297,9 @@ int main(int count, char **words)
     getrusage(RUSAGE_SELF, &used);
     double cpu = used.ru_utime.tv_sec + used.ru_stime.tv_sec + (used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
     qsort(times, answers, sizeof *times, shorter);
-    printf("{\"answers\":%zu,\"good\":%zu,\"bad\":%zu,\"broken\":%zu,\"dialogues\":%zu,\"complete\":%zu,\"seconds\":%.4f,"
+    printf("{\"answers\":%zu,\"good\":%zu,\"blank\":%zu,\"bad\":%zu,\"broken\":%zu,\"dialogues\":%zu,\"complete\":%zu,\"seconds\":%.4f,"
            "\"p50_us\":%.1f,\"p99_us\":%.1f,\"max_us\":%.1f,\"late_us\":%.1f,\"own_cpu_s\":%.3f}\n",
-           answers, good, bad, broken, walked, complete, answers ? (last_answer - begun) / 1e9 : seconds,
+           answers, good, blank, bad, broken, walked, complete, answers ? (last_answer - begun) / 1e9 : seconds,
            percentile(.5), percentile(.99), percentile(1), latest / 1e3, cpu);
     return 0;
 }

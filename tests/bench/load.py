@@ -22,8 +22,10 @@ class Load:
 
     answers: int
     good: int
+    blank: int
+    """Answers that only said that the message was taken: its reply comes otherwise."""
     bad: int
-    """Answers that were no reply."""
+    """Answers that were nothing of this."""
     broken: int
     """Messages without an answer."""
     dialogues: int
@@ -44,7 +46,7 @@ class Load:
 
     @property
     def faults(self) -> int:
-        """Everything that was not a reply."""
+        """What nothing can be said for."""
         return self.bad + self.broken
 
 
@@ -64,13 +66,14 @@ class Generator:
         lanes: int,
         seconds: float,
         rate: float = 0.0,
+        most: int = 0,
         sample: Path | None = None,
         every: int = 7,
     ) -> Load:
-        """Send the messages of `dialogues`, at most for so many seconds; `rate` 0 is a closed loop."""
+        """Send the messages (`most` of each; 0: all) of `dialogues` for so many seconds; `rate` 0: a closed loop."""
         options = {
             "-p": port, "-f": file, "-a": dialogues.start, "-b": dialogues.stop, "-c": lanes, "-t": seconds,
-            "-r": rate, "-m": MARK, **({"-k": every, "-o": sample} if sample else {}),
+            "-r": rate, "-n": most, "-m": MARK, **({"-k": every, "-o": sample} if sample else {}),
         }  # fmt: skip
         words = [str(word) for option in options.items() for word in option]
         with pinned(GENERATOR_CORES):

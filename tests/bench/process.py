@@ -15,8 +15,8 @@ ROOT = Path(__file__).resolve().parents[2]
 _TICK = os.sysconf("SC_CLK_TCK")
 CORES = sorted(os.sched_getaffinity(0)) if sys.platform == "linux" else [0]
 SERVER_CORES, GENERATOR_CORES = ({CORES[0]}, {CORES[1]}) if len(CORES) > 1 else (set(CORES), set(CORES))
-PATIENCE = 60.0
-"""Seconds for a server to start or stop."""
+PATIENCE = 120.0
+"""Seconds for a server to start, or to stop with all that it still has to finish."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,12 @@ class Server:
         fields = _stat(self.process.pid)
         return (int(fields[11]) + int(fields[12])) / _TICK
 
-    def settle(self, most: float = 30.0) -> None:
+    def pss_mb(self) -> float:
+        """Its memory with its share of what it has in common with others, in MB."""
+        told = Path(f"/proc/{self.process.pid}/smaps_rollup").read_text("ascii")
+        return next(int(line.split()[1]) for line in told.splitlines() if line.startswith("Pss:")) / 1024
+
+    def settle(self, most: float = 120.0) -> None:
         """Wait until what follows from the last messages is done: it uses less than a tenth of its core."""
         deadline = time.monotonic() + most
         before = self.cpu()

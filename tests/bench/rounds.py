@@ -1,7 +1,7 @@
 """Rounds: every target in turn, each started afresh and led through the same phases with the same messages."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.bench import dialogues, pushes
@@ -13,20 +13,26 @@ WARM = 48
 """Dialogues that warm a target up."""
 FASTEST = 15_000
 """Messages per second that no target here exceeds: so many are made beforehand."""
+HOLDS = 0.9
+"""A rate is tried when the target answered at least this share of it as fast as it could."""
 
 
 @dataclass(frozen=True)
 class Phase:
-    """So many connections for so long; `rate` 0: as fast as answers come."""
+    """So many connections for so long; `rate` 0: as fast as answers come; `most` messages of each dialogue (0: all)."""
 
     name: str
     lanes: int
     seconds: float
     rate: float = 0.0
+    most: int = 0
+    targets: tuple[Name, ...] = ("floor", "werobot", "werobot_sessions", *BOTS)
 
     @property
     def dialogues(self) -> int:
         """How many dialogues it can use up."""
+        if self.most:
+            return self.lanes
         return int((self.rate or FASTEST) * self.seconds / dialogues.mean_length()) + self.lanes
 
 
@@ -40,11 +46,33 @@ class Measured:
     cpu_us: float
     """CPU of the server per message, with everything that follows from it after the answer."""
     database_cpu_us: float
+    right: float = 1.0
+    """Share of the sampled replies that said what they should."""
 
     @property
     def values(self) -> dict[str, float]:
-        """The figures that are compared."""
-        return {"per_second": self.load.per_second, "cpu": self.cpu_us, "p99": self.load.p99_us / 1000}
+        """The figures that are compared; only right answers count."""
+        return {"per_second": self.load.per_second * self.right, "cpu": self.cpu_us, "p99": self.load.p99_us / 1000}
+
+
+@dataclass
+class Walked:
+    """One target after one round."""
+
+    target: Name
+    measured: list[Measured] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+    pss_mb: float = 0.0
+    """Memory at the end."""
+
+    def of(self, phase: str) -> Measured | None:
+        """What was measured in a phase; None when it was not tried."""
+        return next((one for one in self.measured if one.phase == phase), None)
+
+    @property
+    def fastest(self) -> float:
+        """The most messages per second that it answered so far."""
+        return max((one.load.per_second for one in self.measured), default=0.0)
 
 
 @dataclass(frozen=True)
@@ -69,43 +97,55 @@ class Plan:
             start += phase.dialogues
 
 
-def walk(bench: Bench, plan: Plan, name: Name) -> tuple[list[Measured], list[str]]:
-    """Lead one target through all phases; what was measured, and a sentence for everything that was wrong."""
-    measured: list[Measured] = []
+def walk(bench: Bench, plan: Plan, name: Name) -> Walked:
+    """Lead one target through all its phases."""
+    walked = Walked(name)
     with bench.start(name) as running:
         warm = plan.generator.run(running.server.port, plan.file, range(WARM), lanes=16, seconds=10)
-        wrong = [f"{warm.faults} faults while warming up"] if warm.faults else []
+        if warm.faults:
+            walked.wrong.append(f"{warm.faults} faults while warming up")
         for phase, share in plan.shares():
+            if name not in phase.targets or (phase.rate and walked.fastest < phase.rate * HOLDS):
+                continue
             running.server.settle()
-            one = _measure(running, plan, phase, share)
-            measured.append(one)
-            wrong += _faults(one, plan.sample)
+            walked.measured.append(_measure(running, plan, phase, share, walked.wrong))
+        walked.pss_mb = running.server.pss_mb()
     if running.url is not None:
-        loads = [warm, *(one.load for one in measured)]
-        wrong += _missing(running.url, sum(load.good for load in loads), sum(load.complete for load in loads))
-    return measured, [f"{name}: {sentence}" for sentence in wrong]
+        loads = [warm, *(one.load for one in walked.measured)]
+        walked.wrong += missing(running.url, loads)
+    return walked
 
 
-def _measure(running: Running, plan: Plan, phase: Phase, share: range) -> Measured:
+def _measure(running: Running, plan: Plan, phase: Phase, share: range, wrong: list[str]) -> Measured:
     before, database_before = running.server.cpu(), running.database_cpu()
     load = plan.generator.run(
         running.server.port, plan.file, share,
-        lanes=phase.lanes, seconds=phase.seconds, rate=phase.rate, sample=plan.sample,
+        lanes=phase.lanes, seconds=phase.seconds, rate=phase.rate, most=phase.most, sample=plan.sample,
     )  # fmt: skip
     running.server.settle()
     cpu, database = running.server.cpu() - before, running.database_cpu() - database_before
+    right, faults = judged(running.name, phase, load, plan.sample)
+    wrong += faults
     answers = max(1, load.answers)
-    return Measured(running.name, phase.name, load, cpu / answers * 1e6, database / answers * 1e6)
+    return Measured(running.name, phase.name, load, cpu / answers * 1e6, database / answers * 1e6, right)
 
 
-def _faults(one: Measured, sample: Path) -> Iterator[str]:
-    if one.load.faults:
-        yield f"{one.load.bad} wrong and {one.load.broken} missing answers of {one.load.answers} ({one.phase})"
-    right: Callable[[int, int, str], bool] = dialogues.is_right if one.target in BOTS else _is_echo
-    wrong = [(number, turn) for number, turn, body in sampled(sample) if not _is_sound(number, turn, body, right)]
-    if wrong:
-        number, turn = wrong[0]
-        yield f"{len(wrong)} wrong replies in the sample of {one.phase}, e.g. to {dialogues.texts(number)[turn]}"
+def judged(target: Name, phase: Phase, load: Load, sample: Path) -> tuple[float, list[str]]:
+    """The share of the sampled replies that are right, and a sentence for everything that is wrong.
+
+    An answer that is missing in a burst was too late: that is a goal missed, and no fault.
+    """
+    found: list[str] = []
+    if load.bad or (load.broken and not phase.most):
+        found.append(f"{load.bad} wrong and {load.broken} missing answers of {load.answers} ({phase.name})")
+    right: Callable[[int, int, str], bool] = dialogues.is_right if target in BOTS else _is_echo
+    replies = [(number, turn, _is_sound(number, turn, body, right)) for number, turn, body in sampled(sample)]
+    bad = [(number, turn) for number, turn, sound in replies if not sound]
+    if bad:
+        number, turn = bad[0]
+        text = dialogues.texts(number)[turn]
+        found.append(f"{len(bad)} wrong replies among {len(replies)} looked at in {phase.name}, e.g. to {text}")
+    return 1 - len(bad) / max(1, len(replies)), found
 
 
 def _is_sound(number: int, turn: int, body: bytes, right: Callable[[int, int, str], bool]) -> bool:
@@ -120,9 +160,15 @@ def _is_echo(number: int, turn: int, text: str) -> bool:
     return text == dialogues.texts(number)[turn]
 
 
-def _missing(url: str, answered: int, complete: int) -> Iterator[str]:
+def missing(url: str, loads: Iterable[Load]) -> Iterator[str]:
+    """What the database does not hold though it was answered for; what got no answer may be there or not."""
+    taken, complete, unanswered = 0, 0, 0
+    for load in loads:
+        taken += load.good + load.blank
+        complete += load.complete
+        unanswered += load.broken
     messages, receipts = kept(url)
-    if messages != answered:
-        yield f"{answered} messages were answered, but {messages} are in the inbox"
-    if receipts != complete:
+    if not taken <= messages <= taken + unanswered:
+        yield f"{taken} messages were answered and {unanswered} not, but {messages} are in the inbox"
+    if not complete <= receipts <= complete + unanswered:
         yield f"{complete} dialogues were walked to the end, but {receipts} reports have a receipt"

@@ -24,7 +24,7 @@ class Walk:
     next: int = 0
     times: list[float] = field(default_factory=list)
     counts: dict[str, int] = field(
-        default_factory=lambda: dict.fromkeys(("answers", "good", "bad", "broken", "dialogues", "complete"), 0)
+        default_factory=lambda: dict.fromkeys(("answers", "good", "blank", "bad", "broken", "dialogues", "complete"), 0)
     )
     latest: float = 0.0
     last_answer: float = 0.0
@@ -37,7 +37,8 @@ class Walk:
             mine, self.next = self.next, self.next + 1
             self.counts["dialogues"] += 1
             faults = self.counts["bad"]
-            for turn, request in enumerate(self.dialogues[mine]):
+            asked = self.dialogues[mine][: self.wanted.n or None]
+            for turn, request in enumerate(asked):
                 due = time.monotonic()
                 if self.wanted.r:
                     due = self.begun + (turns * self.wanted.c + number) / self.wanted.r
@@ -55,7 +56,8 @@ class Walk:
                     break
                 self._answered(mine, turn, body, time.monotonic() - due)
             else:
-                self.counts["complete"] += self.counts["bad"] == faults
+                whole = len(asked) == len(self.dialogues[mine])
+                self.counts["complete"] += whole and self.counts["bad"] == faults
         writer.close()
 
     async def _asked(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes) -> bytes:
@@ -63,14 +65,15 @@ class Walk:
         head = (await reader.readuntil(b"\r\n\r\n")).lower()
         _, _, length = head.partition(b"content-length:")
         body = await reader.readexactly(int(length.partition(b"\r")[0]))
-        return body if head.startswith(b"http/1.1 200") else b""
+        return body if head.startswith(b"http/1.1 200") else b"not 200"
 
     def _answered(self, dialogue: int, turn: int, body: bytes, passed: float) -> None:
         self.last_answer = time.monotonic()
         self.times.append(passed * 1e6)
         self.counts["answers"] += 1
-        self.counts["good" if self.wanted.m.encode() in body else "bad"] += 1
-        if self.sample and dialogue % self.wanted.k == 0:
+        blank = body in {b"", b"success"}
+        self.counts["blank" if blank else "good" if self.wanted.m.encode() in body else "bad"] += 1
+        if self.sample and not blank and dialogue % self.wanted.k == 0:
             self.sample.write(struct.pack("<III", dialogue, turn, len(body)) + body)
 
     def figures(self) -> dict[str, float]:
@@ -100,7 +103,7 @@ async def _main() -> None:
     options = argparse.ArgumentParser()
     for name, kind, default in (
         ("p", int, None), ("f", Path, None), ("a", int, 0), ("b", int, 0), ("c", int, 16), ("t", float, 10.0),
-        ("r", float, 0.0), ("m", str, ""), ("k", int, 0), ("o", Path, None),
+        ("r", float, 0.0), ("n", int, 0), ("m", str, ""), ("k", int, 0), ("o", Path, None),
     ):  # fmt: skip
         options.add_argument(f"-{name}", type=kind, default=default)
     wanted = options.parse_args()

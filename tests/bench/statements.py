@@ -1,16 +1,21 @@
 """How many statements one turn of a report dialogue needs, and which."""
 
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
+from click import echo
 from sqlalchemy import Connection, event
 
 from bot import turns
 from bot.turns import Reply
 from storage.database import connect
 from tests.bench import dialogues
+from tests.bench.figures import Findings
+from tests.bench.scale import Scale
+from tests.bench.targets import BOTS, TITLES, Bench
 from tests.world import Inbound_of, World
 
 DIALOGUES = 20
@@ -24,6 +29,30 @@ class Counted:
     text: str
     statements: tuple[str, ...]
     savepoints: int
+
+
+def measure(bench: Bench, scale: Scale) -> Findings:
+    """The worst turn and the mean, on each database."""
+    found = Findings()
+    for name in scale.bots:
+        counted = count(bench.county_database(name))
+        numbers = [len(one.statements) for one in counted]
+        found.plain(f"{name}.statements", "statements in the worst turn", max(numbers))
+        found.plain(f"{name}.statements.mean", "statements per turn, mean", statistics.fmean(numbers))
+        savepoints = statistics.fmean(one.savepoints for one in counted)
+        found.plain(f"{name}.savepoints.mean", "savepoints per turn, mean", savepoints)
+    return found
+
+
+def show(bench: Bench) -> None:
+    """Print the turns that differ in what they ask, longest first."""
+    for name in BOTS:
+        counted = sorted(count(bench.county_database(name)), key=lambda one: -len(one.statements))
+        mean = sum(len(one.statements) for one in counted) / len(counted)
+        echo(f"{TITLES[name]}: {mean:.1f} statements per turn, at most {len(counted[0].statements)}")
+        for one in {one.statements: one for one in counted}.values() if name == "sqlite" else ():
+            echo(f"{len(one.statements)} statements, {one.savepoints} savepoints: {one.text}")
+            echo("\n".join(f"    {statement[:150]}" for statement in one.statements))
 
 
 def count(url: str) -> list[Counted]:

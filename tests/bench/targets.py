@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Literal
 
 from tests.bench.county import County
+from tests.bench.load import Generator
 from tests.bench.postgres import Postgres
 from tests.bench.process import GENERATOR_CORES, ROOT, SERVER_CORES, Server, serving
 from tests.support.databases import SqliteDatabases
@@ -52,6 +53,7 @@ class Bench:
     postgres: Postgres
     platform: int
     """The port of the platform that accepts everything."""
+    generator: Generator
 
     @contextmanager
     def start(self, name: Name) -> Iterator[Running]:

@@ -4,6 +4,7 @@ import re
 import struct
 import sys
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,14 @@ from wechatpy.crypto import WeChatCrypto
 from wechatpy.parser import parse_message
 
 from tests.bench import account, dialogues, pushes
-from tests.bench.load import Generator, built, sampled
+from tests.bench.county import County
+from tests.bench.figures import Findings, table
+from tests.bench.load import Generator, Load, built, sampled
 from tests.bench.process import ROOT, SERVER_CORES, Server, serving
+from tests.bench.rounds import missing
+from tests.bench.statements import DIALOGUES as TURNS
+from tests.bench.statements import count
+from tests.support.databases import SqliteDatabases
 from tests.support.waiting import free_port
 
 DIALOGUES = 40
@@ -67,9 +74,47 @@ def test_both_generators_walk_every_dialogue_in_order_and_see_every_answer(
     assert said == {number: dialogues.texts(number) for number in range(0, DIALOGUES, 4)}
 
 
+@pytest.mark.parametrize("kind", ["C", "Python"])
+def test_a_burst_is_the_first_message_of_each_and_no_whole_dialogue(
+    kind: str, messages: Path, floor: Server, tmp_path: Path
+) -> None:
+    generator = built(tmp_path) if kind == "C" else Generator((sys.executable, "-m", "tests.bench.slow_load"), "Python")
+    load = generator.run(floor.port, messages, range(DIALOGUES), lanes=DIALOGUES, seconds=20, most=1)
+    assert (load.answers, load.good, load.dialogues, load.complete) == (DIALOGUES, DIALOGUES, DIALOGUES, 0)
+
+
 def test_an_answer_that_is_no_reply_is_a_fault(messages: Path, tmp_path: Path) -> None:
     port = free_port()
     command = [sys.executable, "-m", "tests.bench.servers.platform"]
     with serving(command, tmp_path / "log", port=port, cwd=ROOT, cores=SERVER_CORES, environ={}):
         load = built(tmp_path).run(port, messages, range(4), lanes=2, seconds=5)
     assert (load.good, load.bad) == (0, sum(len(dialogues.texts(number)) for number in range(4)))
+
+
+def test_a_figure_is_judged_by_the_median_of_its_rounds_ratios() -> None:
+    found = Findings()
+    found.ratio("sqlite.16.per_second.werobot", "messages/s", [100.0, 50.0, 300.0], [50.0, 100.0, None])
+    figure = found.figures["sqlite.16.per_second.werobot"]
+    assert (figure.peer, figure.ratio, figure.least, figure.most, figure.rounds) == (75.0, 1.25, 0.5, 2.0, 2)
+    assert (figure.met, figure.surpassed) == (True, False)
+    found.plain("sqlite.200s.max", "ms", 501.0)
+    assert found.figures["sqlite.200s.max"].met is False
+    assert "Met: 1 of 2. Missed: sqlite.200s.max." in table(found.figures)
+
+
+def _load(**values: float) -> Load:
+    names = [field.name for field in fields(Load)]
+    return Load(**(dict.fromkeys(names, 0) | values))  # type: ignore[arg-type]  # numbers all
+
+
+def test_a_lost_and_a_doubled_message_are_both_seen(tmp_path: Path) -> None:
+    databases = SqliteDatabases(tmp_path)
+    url = databases.copy(County(tmp_path).found)
+    assert list(missing(url, [_load()])) == []
+    assert len(list(missing(url, [_load(good=3, complete=1)]))) == 2
+    count(url)
+    walked = [dialogues.texts(number) for number in range(TURNS)]
+    told = _load(good=sum(map(len, walked)), complete=TURNS)
+    assert list(missing(url, [told])) == []
+    assert list(missing(url, [_load(good=told.good - 1, complete=TURNS)])) != []
+    assert list(missing(url, [_load(good=told.good - 1, complete=TURNS, broken=1)])) == []

@@ -10,6 +10,8 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from tests.bench import account
 
+BACKLOG = 4096
+"""As much as the bot has, so that a burst measures the work and not the system's patience."""
 _CIPHER = Cipher(algorithms.AES(account.KEY), modes.CBC(account.KEY[:16]))
 _APP_ID = account.APP_ID.encode()
 _PADS = [bytes([length]) * length for length in range(33)]
@@ -61,4 +63,4 @@ def _reply(push: bytes, nonce: str) -> bytes:
 if __name__ == "__main__":
     app = web.Application()
     app.add_routes([web.post(account.PATH, echo)])
-    web.run_app(app, host="127.0.0.1", port=account.port(), access_log=None, print=None)
+    web.run_app(app, host="127.0.0.1", port=account.port(), access_log=None, print=None, backlog=BACKLOG)

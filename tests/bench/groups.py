@@ -1,0 +1,14 @@
+"""The groups of measurements, in the order in which `make bench` takes them; ONLY=name takes one."""
+
+from collections.abc import Callable, Mapping
+
+from tests.bench import chat, statements
+from tests.bench.figures import Findings
+from tests.bench.scale import Scale
+from tests.bench.targets import Bench
+
+Group = Callable[[Bench, Scale], Findings]
+GROUPS: Mapping[str, Group] = {
+    "chat": chat.measure,
+    "statements": statements.measure,
+}
