@@ -72,6 +72,8 @@ def open_unread(turn: Turn, inbox_id: int, *, parked: bool) -> None:
 
 def climb(turn: Turn, task: Task) -> None:
     """The next rung that reaches somebody; after the last one everybody again, with two telephone numbers."""
+    if task.state == TaskState.CLAIMED:
+        _if_silent(turn, task)
     if task.state != TaskState.OPEN:
         return
     minutes = turn.policy.alarm_ladder_minutes
@@ -82,6 +84,16 @@ def climb(turn: Turn, task: Task) -> None:
             task.next_at = turn.now + timedelta(minutes=gap)
             return
     _last_rung(turn, task)
+
+
+def _if_silent(turn: Turn, task: Task) -> None:
+    """What somebody took and does not read is everybody's again."""
+    until = (task.claimed_at or task.opened_at) + timedelta(hours=turn.policy.silence_hours)
+    if until > turn.now and turn.reach(task.person_id) is not None:
+        task.next_at = until
+        return
+    task.state, task.person_id, task.claimed_at = TaskState.OPEN, None, None
+    _climb_anew(turn, task)
 
 
 def _tell_rung(turn: Turn, task: Task, number: int) -> bool:
@@ -236,22 +248,6 @@ def person_lost(turn: Turn, person_id: int) -> None:
             reachable -= set(who.rung(turn, task.area_id, who.RUNGS - 1))
         if task.kind in CLIMBING and not reachable:
             task.next_at = turn.now
-
-
-def holder_lost(turn: Turn, person_id: int) -> None:
-    """Somebody is gone: what they hold goes to the stand-in, or is the county's matter until somebody else has it."""
-    person_lost(turn, person_id)
-    person = turn.session.get(people.Person, person_id)
-    held = tasks.live_of_person(turn.session, person_id)
-    stand_in = person.stand_in_id if person else None
-    if stand_in and turn.reach(stand_in) is not None:
-        turn.session.flush()  # what follows goes past the ORM
-        tasks.hand_over(turn.connection, person_id, stand_in)
-        return
-    for task in held:
-        task.next_at = task.next_at or turn.now
-    if held and person is not None:
-        list_unreachable(turn, person)
 
 
 def list_unreachable(turn: Turn, person: people.Person) -> bool:

@@ -4,7 +4,7 @@ import re
 import secrets
 from datetime import timedelta
 
-from handlers import alarms
+from handlers import moving
 from handlers.conversation import Flow, end
 from handlers.questions import Words, YesNo
 from handlers.turn import Turn
@@ -91,7 +91,7 @@ def bind(turn: Turn, person: Person) -> None:
     _speaks_as(turn, person.id)
     turn.audit("bind", "person", person.id)
     if before is not None and before != person.id:
-        alarms.holder_lost(turn, before)
+        moving.lost(turn, before)
     bound(turn, person)
 
 
@@ -154,7 +154,7 @@ class Unbinding(Flow, name="unbinding"):
         turn.audit("unbind", "person", person.id)
         let_go(turn, _talk(turn).contact_id)
         _speaks_as(turn, None)
-        alarms.holder_lost(turn, person.id)
+        moving.lost(turn, person.id)
         turn.say("unbinding/done")
 
 
@@ -186,7 +186,7 @@ def unbind(turn: Turn, person: Person) -> None:
     """Somebody's phone is lost, as others say: binding, codes and sign-ins end, and what they hold is noticed."""
     turn.audit("unbind", "person", person.id)
     let_go_of(turn, person.id)
-    alarms.holder_lost(turn, person.id)
+    moving.lost(turn, person.id)
 
 
 def _index(said: str) -> bytes:

@@ -7,13 +7,14 @@ Plain acts, used by the chat flows and by the case page alike; each asks who may
 
 from datetime import datetime, timedelta
 
-from handlers import alarms, police, prompts, who
+from handlers import alarms, moving, police, prompts, who
 from handlers.kinds import TaskKind
 from handlers.turn import Card, Refused, Turn
 from handlers.workdays import in_window, local_day
 from messages import label, labels, render
 from storage import cases, inbox, people, reporters, reports, tasks
 from storage.cases import Case, CaseStage, CaseStep
+from storage.loads import Load
 from storage.outbox import OutboxKind
 from storage.people import STAFF, Role
 from storage.reports import Report, ReportStage
@@ -55,6 +56,8 @@ def take(turn: Turn, task_id: int, *, is_read: bool = True) -> Case | None:
         return open_case(turn, task)
     if is_read:
         _read(turn, task)
+    else:
+        task.next_at = turn.now + timedelta(hours=turn.policy.silence_hours)  # then it is somebody else's again
     return None
 
 
@@ -114,10 +117,11 @@ def _new_case(turn: Turn, report: Report, holder_id: int, level: str) -> Case:
 def _first_contact(turn: Turn, case: Case, again: str = "") -> None:
     """The child must be seen within the hours of its level; the holder is asked at half time."""
     due_at = turn.now + timedelta(hours=turn.policy.level(case.level).first_contact_hours)
-    turn.open_task(
+    number = turn.open_task(
         "first_contact", "case", case.id, case.area_id, due_at=due_at, next_at=turn.now + (due_at - turn.now) / 2,
         person_id=case.holder_id, urgency=alarms.RED if case.level == "red" else alarms.URGENT, again=again,
     )  # fmt: skip
+    turn.session.get_one(Task, number).asked_at = turn.now  # claiming it is knowing of it
 
 
 def held_case(turn: Turn, case_id: int) -> Case:
@@ -200,15 +204,22 @@ def record_step(
             tasks.end(turn.connection, task.id, turn.now)
     if case.stage != CaseStage.CLOSED:
         _check_in(turn, case)
-    for task in tasks.live_of_subject(turn.session, "case", case.id, ["case"]):
-        task.next_at = turn.now + CHECK_IN  # something was done: no need to ask before long
-        task.due_at = task.next_at + REMINDER
+    _answered(turn, case)
     if kind in {"police_told", "police_receipt"}:
         for report in reports.of_case(turn.session, case.id):
             report.police_told_at = report.police_told_at or turn.now
             if receipt and report.police_receipt != receipt:
                 police.keep_receipt(turn, report, receipt)
     turn.audit("step", "case", case.id, kind)
+
+
+def _answered(turn: Turn, case: Case) -> None:
+    """Something was done: whoever has it is not silent, and need not be asked before long where it stands."""
+    for task in tasks.live_of_subject(turn.session, "case", case.id, cases.TASK_KINDS):
+        task.asked_at = turn.now
+        if task.kind == "case":
+            task.asked_at, task.next_at = None, turn.now + CHECK_IN
+            task.due_at = task.next_at + REMINDER
 
 
 def _check_in(turn: Turn, case: Case) -> None:
@@ -233,7 +244,7 @@ def assign(turn: Turn, case: Case, officer_id: int) -> None:
     if case.stage in {CaseStage.OPEN, CaseStage.ASSIGNED}:
         case.assign(turn.session, by=person.id, at=turn.now)
     for task in tasks.live_of_subject(turn.session, "case", case.id, cases.TASK_KINDS):
-        task.person_id = officer_id
+        task.person_id, task.asked_at = officer_id, None
         if not prompts.prompt(turn, task, officer_id):
             task.next_at = turn.now  # nobody reaches the officer: the task looks for somebody else at once
     turn.audit("assign", "case", case.id)
@@ -262,31 +273,37 @@ def remind(turn: Turn, task: Task) -> None:
     if case.stage == CaseStage.CLOSED:
         tasks.end(turn.connection, task.id, turn.now)
         return
+    load = Load(cases=frozenset({case.id}))
+    if turn.reach(task.person_id) is None:
+        _to_the_next(turn, task, case, load)
     opens = in_window(turn.policy, turn.now)
     if opens > turn.now and case.level != "red":
         task.next_at = opens
         return
-    reached = _ask_holder(turn, task, case)
+    silent_at = moving.silent_at(turn, task, case.level)
+    if silent_at is not None and silent_at <= turn.now:
+        moving.after_silence(turn, task, load)
+        reached = True
+    else:
+        reached = prompts.prompt(turn, task, task.person_id)
     if turn.now >= task.due_at or not reached:
         _tell_above(turn, task, case)
     task.rung += 1
-    task.next_at = turn.now + REMINDER if turn.now >= task.due_at or not reached else task.due_at
+    following = turn.now + REMINDER if turn.now >= task.due_at or not reached else task.due_at
+    task.next_at = min(filter(None, (following, moving.silent_at(turn, task, case.level))))
 
 
-def _ask_holder(turn: Turn, task: Task, case: Case) -> bool:
-    """Whoever has the task, else the stand-in or the case's holder, who then has it."""
-    if prompts.prompt(turn, task, task.person_id):
-        return True
-    person = turn.session.get(people.Person, task.person_id) if task.person_id else None
-    for other in (person.stand_in_id if person else None, case.holder_id):
-        if other not in {None, task.person_id} and prompts.prompt(turn, task, other):
-            task.person_id = other
-            return True
-    return False
+def _to_the_next(turn: Turn, task: Task, case: Case, load: Load) -> None:
+    """Nobody is asked who cannot be reached: the stand-in has it, or whoever answers for the case, or the next."""
+    below = moving.below(turn, task.person_id, case.area_id, load)
+    holder = case.holder_id if turn.reach(case.holder_id) is not None else None
+    to = next(below, None) or holder or moving.next_holder(turn, task.person_id, case.area_id, load)
+    if to is not None:
+        moving.give(turn, task, to)
 
 
 def _tell_above(turn: Turn, task: Task, case: Case) -> None:
-    for role in (Role.TOWNSHIP_CHILD_SUPERVISOR, Role.COUNTY_SUPERVISOR):
+    for role in moving.SUPERVISORS:
         for person in who.supervisors(turn, case.area_id, role):
             if person != task.person_id and prompts.prompt(turn, task, person):
                 tasks.tell(turn.session, task.id, person, task.rung, turn.now)

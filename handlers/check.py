@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from handlers import plans, who
 from handlers.turn import Turn
-from storage import check
+from storage import check, loads
 from storage.people import Role
 
 GRACE = timedelta(minutes=1)
@@ -73,6 +73,10 @@ def _children(turn: Turn) -> Iterator[Finding]:
         yield _of("child", child, "no_visit_planned", f"no visit is planned for its {side}")
     for child in check.children_without_pair(turn.connection):
         yield _of("child", child, "no_pair", "nobody follows it")
+    for person in loads.over(turn.session, turn.policy.most_children, turn.policy.most_cases):
+        have = loads.of(turn.session, person)
+        what = f"has {len(have.children)} children and {len(have.cases)} open cases, more than the county allows"
+        yield _of("person", person, "over_limit", what)
 
 
 def _machinery(turn: Turn) -> Iterator[Finding]:

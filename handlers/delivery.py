@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from handlers import alarms
+from handlers import alarms, moving
 from handlers.message import Message
 from handlers.turn import Turn
 from storage import contacts, outbox, tasks
@@ -67,3 +67,5 @@ def undelivered(turn: Turn, contact_id: int, kind: str, *, gone: bool = True, ra
     if alarms.list_unreachable(turn, person) or gone:
         for task in tasks.live_of_person(turn.session, person_id):
             task.next_at = turn.now
+    if turn.reach(person_id) is None:
+        moving.pass_on_cases(turn, person_id)

@@ -53,12 +53,14 @@ def open_benefit(turn: Turn, report_id: int, area_id: int) -> None:
     at = in_window(turn.policy, turn.now)
     turn.open_task(
         "benefit", "report", report_id, area_id, due_at=at + timedelta(days=3), next_at=at, person_id=officer,
-        role=None if officer else "duty",
+        role="duty",
     )  # fmt: skip
 
 
 def ask(turn: Turn, task: Task) -> None:
     """Ask the officer or the first rung that can be reached, daily; every other day one rung more is asked too."""
+    if turn.reach(task.person_id) is None:
+        task.person_id = None  # an officer who cannot be reached: it is the duty's
     opens = in_window(turn.policy, turn.now)
     if opens > turn.now:
         task.next_at = opens

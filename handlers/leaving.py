@@ -39,7 +39,7 @@ def leave(turn: Turn, person: Person, successor: Person | None) -> None:
         if successor.id == person.id or turn.reach(successor.id) is None:
             raise Refused("leaving/not_reachable")
         turn.session.flush()  # what follows goes past the ORM
-        tasks.hand_over(turn.connection, person.id, successor.id)
+        tasks.hand_over(turn.connection, person.id, successor.id, turn.now)
         posts.move(turn.connection, person.id, successor.id, turn.now)
         posts.take_roles(turn.connection, person.id, successor.id, turn.now, [*map(str, PASSED_ON)])
     posts.left(turn.connection, person.id, turn.now)

@@ -1,6 +1,6 @@
 """Following and unfollowing, help in the words of the role, who is on duty; binding and leaving are beside this."""
 
-from handlers import alarms, binding, leaving, who
+from handlers import binding, leaving, moving, who
 from handlers.binding import SCENE, main_role
 from handlers.binding import bound as bound  # noqa: PLC0414 - part of what this topic offers
 from handlers.message import Message
@@ -48,7 +48,7 @@ def on_unsubscribe(turn: Turn, message: Message) -> None:
     talk.answers = {}
     turn.audit("unfollow", "contact", talk.contact_id)
     if person_id is not None:
-        alarms.holder_lost(turn, person_id)
+        moving.lost(turn, person_id)
 
 
 def _is_back(turn: Turn, talk: Talk, left: Message) -> bool:

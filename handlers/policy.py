@@ -87,6 +87,13 @@ class Policy:
     first_month_days: int = 30
     retry_visit_days: int = 3
     overdue_to_standin_days: int = 1
+    """Of a green or blue child's visit; a red or yellow one goes there after `silence_hours`."""
+    silence_hours: int = 48
+    """A red or yellow task moves on from whoever was asked and did nothing for so long (mission.md capability 10)."""
+    most_children: int = 60
+    """Children one person may follow or hold visits of; domain.md 3.3 has 5 to 60 for a village. 0: no limit."""
+    most_cases: int = 25
+    """Open cases of one person; professional guidance after domain.md 3.3. 0: no limit."""
     child_line: str = "surname"
     """How a child reads inside a requested reply: `surname` (group, surname, age) or `number` only."""
 

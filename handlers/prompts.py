@@ -39,6 +39,8 @@ def prompt(turn: Turn, task: Task, person_id: int | None, since: datetime | None
             content=content, now=turn.now, next_at=turn.now + MERGE_WAIT,
         )  # fmt: skip
     task.prompted_at = turn.now
+    if person_id == task.person_id:
+        task.asked_at = task.asked_at or turn.now
     return True
 
 

@@ -4,17 +4,18 @@ What was done is what `task_told` says, one row for each step and person. A step
 that follows another also leaves that much time after it, so that somebody asked late still gets the day to answer.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from handlers import plans, prompts, who
+from handlers import moving, plans, prompts, who
 from handlers.policy import Level, Policy
 from handlers.turn import Turn
 from handlers.workdays import at, in_window, local_day
 from storage import tasks, visits
 from storage.children import Child
-from storage.people import Person, Role
+from storage.loads import Load
+from storage.people import Role
 from storage.tasks import LIVE, Task
 
 ASK, REMIND, STAND_IN, TOWNSHIP, COUNTY = range(5)
@@ -44,11 +45,12 @@ def look(turn: Turn, task: Task) -> None:
     if child.off_file_at is not None:
         plans.stop(turn, task)
         return
+    _not_left_with_nobody(turn, task, child)
     opens = in_window(turn.policy, turn.now)
     if opens > turn.now:
         task.next_at = opens
         return
-    _not_left_with_nobody(turn, task)
+    _ask_again_or_move_on(turn, task, child)
     for number, step in enumerate(LADDER):
         taken = visits.steps_taken(turn.session, task.id)
         moment = _moment(turn, task, child, number, taken)
@@ -63,6 +65,7 @@ def _next_look(turn: Turn, task: Task, child: Child, taken: dict[int, datetime])
     """The next step's moment; a step that reached nobody is tried again the next morning."""
     open_steps = [number for number in range(len(LADDER)) if number not in taken]
     moments = [one for number in open_steps if (one := _moment(turn, task, child, number, taken)) is not None]
+    moments += filter(None, [moving.silent_at(turn, task, child.level)])
     tomorrow = at(local_day(turn.now) + timedelta(days=1), turn.policy.prompts_from)
     return min((one if one > turn.now else tomorrow for one in moments), default=None)
 
@@ -70,6 +73,8 @@ def _next_look(turn: Turn, task: Task, child: Child, taken: dict[int, datetime])
 def _moment(turn: Turn, task: Task, child: Child, number: int, taken: dict[int, datetime]) -> datetime | None:
     """When a step is due; None while it waits for the step it follows."""
     step, level = LADDER[number], turn.policy.level(child.level)
+    if number == STAND_IN and child.level in moving.MOVING:
+        return None  # it moves when its holder is silent
     if number in {TOWNSHIP, COUNTY}:
         vain = visits.vain_in_a_row(turn.session, child.id, plans.side_of(task))
         if vain >= VAIN_TRIES_FOR_TOWNSHIP + (number == COUNTY):
@@ -89,20 +94,16 @@ def _moment(turn: Turn, task: Task, child: Child, number: int, taken: dict[int, 
 # Who is told.
 
 
-def _ask(turn: Turn, task: Task, moment: datetime) -> list[int]:
-    holder = task.person_id
-    if prompts.prompt(turn, task, holder, moment):
-        return _ids(holder)
-    return _hand_on(turn, task, moment)
-
-
-def _remind(turn: Turn, task: Task, moment: datetime) -> list[int]:
+def _prompt(turn: Turn, task: Task, moment: datetime) -> list[int]:
     return _ids(task.person_id) if prompts.prompt(turn, task, task.person_id, moment) else []
 
 
 def _stand_in(turn: Turn, task: Task, moment: datetime) -> list[int]:
     """The stand-in holds it now; where there is none, the holder is asked once more."""
-    return _hand_on(turn, task, moment) or _remind(turn, task, moment)
+    for one in moving.below(turn, task.person_id, task.area_id, _load(task)):
+        moving.give(turn, task, one)
+        break
+    return _prompt(turn, task, moment)
 
 
 def _township(turn: Turn, task: Task, moment: datetime) -> list[int]:
@@ -120,8 +121,8 @@ def _tell(turn: Turn, task: Task, role: Role, moment: datetime) -> list[int]:
 
 
 LADDER = (
-    Step(after=lambda policy, level: 0, tell=_ask),  # noqa: ARG005 - every step has this shape
-    Step(after=lambda policy, level: 1, tell=_remind, follows=ASK),  # noqa: ARG005
+    Step(after=lambda policy, level: 0, tell=_prompt),  # noqa: ARG005 - every step has this shape
+    Step(after=lambda policy, level: 1, tell=_prompt, follows=ASK),  # noqa: ARG005
     Step(after=lambda policy, level: 1 + policy.overdue_to_standin_days, tell=_stand_in, follows=REMIND),  # noqa: ARG005
     Step(after=lambda policy, level: _overdue(level.to_township_after_days), tell=_township),  # noqa: ARG005
     Step(after=lambda policy, level: _overdue(level.to_county_after_days), tell=_county),  # noqa: ARG005
@@ -129,31 +130,30 @@ LADDER = (
 """In the order of ASK, REMIND, STAND_IN, TOWNSHIP, COUNTY."""
 
 
-def _not_left_with_nobody(turn: Turn, task: Task) -> None:
-    """A holder who was asked but can no longer be reached: the next one is asked at once, or the township is told."""
-    asked = ASK in visits.steps_taken(turn.session, task.id)
-    if asked and turn.reach(task.person_id) is None:
-        _hand_on(turn, task, turn.now)
+def _not_left_with_nobody(turn: Turn, task: Task, child: Child) -> None:
+    """Whoever can no longer be reached does not hold it: the next one does, and is asked by day."""
+    if turn.reach(task.person_id) is not None:
+        return
+    near = next(moving.below(turn, task.person_id, child.area_id, _load(task)), None)
+    to = near or moving.next_holder(turn, task.person_id, child.area_id, _load(task))
+    if to is not None:
+        moving.give(turn, task, to)
+        _note(turn, task, STAND_IN, [to])
+        _note(turn, task, TOWNSHIP, _ids(None if near else to))
 
 
-def _hand_on(turn: Turn, task: Task, moment: datetime) -> list[int]:
-    """Move the task to the first of those who stand in and can be reached, and ask them; empty when there is nobody."""
-    for one in _stand_ins(turn, task):
-        if prompts.prompt(turn, task, one, moment):
-            task.person_id = one
-            _note(turn, task, STAND_IN, [one])
-            return [one]
-    unreachable = turn.reach(task.person_id) is None
-    if unreachable and TOWNSHIP not in visits.steps_taken(turn.session, task.id):
-        _note(turn, task, TOWNSHIP, _township(turn, task, moment))
-    return []
+def _ask_again_or_move_on(turn: Turn, task: Task, child: Child) -> None:
+    """Whoever has it from somebody else who was asked is asked too; whoever was silent too long has it no more."""
+    if task.asked_at is None and ASK in visits.steps_taken(turn.session, task.id):
+        prompts.prompt(turn, task, task.person_id, turn.now)
+    silent_at = moving.silent_at(turn, task, child.level)
+    if silent_at is not None and silent_at <= turn.now:
+        to = moving.after_silence(turn, task, _load(task))
+        _note(turn, task, STAND_IN, _ids(to))
 
 
-def _stand_ins(turn: Turn, task: Task) -> Iterable[int]:
-    """The holder's stand-in, then the officer of the village."""
-    holder = turn.session.get(Person, task.person_id) if task.person_id else None
-    found = (holder.stand_in_id if holder else None, who.officer_of(turn, task.area_id))
-    return dict.fromkeys(one for one in found if one is not None and one != task.person_id)
+def _load(task: Task) -> Load:
+    return Load(children=frozenset({task.subject_id}))
 
 
 def _note(turn: Turn, task: Task, number: int, told: list[int]) -> None:

@@ -173,6 +173,12 @@ _QUEUED_PROMPT = (
     .limit(1)
     .with_for_update(skip_locked=True)  # one that a sender is just taking would say the words from before
 )
+_QUEUED_NOTICES = (
+    select(_O.c.id, _O.c.content)
+    .where(_O.c.contact_id == bindparam("contact_id"), _O.c.kind == OutboxKind.NOTICE, _O.c.state == OutboxState.QUEUED)
+    .order_by(_O.c.id)
+    .with_for_update(skip_locked=True)  # likewise
+)
 _REWRITE = update(_O).where(_O.c.id == bindparam("b_id")).values(content=bindparam("content"))
 _ERASE = (
     update(_O).where(_O.c.erase_at <= bindparam("now"), _O.c.state.not_in(_WAITING)).values(content=None, erase_at=None)
@@ -329,6 +335,11 @@ def reached_since(connection: Connection, contact_ids: Sequence[int], since: dat
 def queued_prompt(connection: Connection, contact_id: int) -> Any | None:  # noqa: ANN401
     """The prompt that still waits for this contact (id, content), into which another one can be merged."""
     return connection.execute(_QUEUED_PROMPT, {"contact_id": contact_id}).first()
+
+
+def queued_notices(connection: Connection, contact_id: int) -> list[Any]:
+    """The notices that still wait for this contact (id, content), into which another one can be merged."""
+    return list(connection.execute(_QUEUED_NOTICES, {"contact_id": contact_id}))
 
 
 def rewrite(connection: Connection, outbox_id: int, content: dict[str, Any]) -> None:

@@ -79,6 +79,8 @@ class Task(Base):
     rung: Mapped[int] = mapped_column(SmallInteger, default=0)
     """How far its ladder was climbed: the next step to take."""
     prompted_at: Mapped[datetime | None]
+    asked_at: Mapped[datetime | None]
+    """Since when its holder has known of it and done nothing about it; None: not asked yet, or answered since."""
     claimed_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     late: Mapped[bool] = mapped_column(default=False)
@@ -306,10 +308,21 @@ def told(session: Session, task_id: int) -> list[int]:
     return list(session.execute(_TOLD, {"task_id": task_id}).scalars())
 
 
-def hand_over(connection: Connection, from_person: int, to_person: int) -> Sequence[int]:
-    """Move everything one person holds to another in one step; the ids moved."""
-    moved = update(_T).where(_T.c.person_id == from_person, _T.c.state.in_(LIVE)).values(person_id=to_person)
-    return list(connection.execute(moved.returning(_T.c.id)).scalars())
+def hand_over(connection: Connection, from_person: int, to_person: int, now: datetime) -> None:
+    """Move everything one person holds to another in one step; what was asked already is asked of the other."""
+    moved = update(_T).where(_T.c.person_id == from_person, _T.c.state.in_(LIVE))
+    again = case((_T.c.prompted_at.is_not(None), now), else_=_T.c.next_at)
+    connection.execute(moved.values(person_id=to_person, asked_at=None, next_at=again))
+
+
+HAD = -1
+"""The rung of those who held a task and were silent: it does not come back to them."""
+
+
+def had(session: Session, task_id: int) -> set[int]:
+    """Who held a task once and was silent (person ids)."""
+    query = select(TaskTold.person_id).where(TaskTold.task_id == task_id, TaskTold.rung == HAD)
+    return set(session.scalars(query))
 
 
 def last_told(session: Session, person_id: int, kinds: Sequence[str]) -> Task | None:

@@ -77,7 +77,7 @@ def held_by(session: Session, person_id: int) -> list[Task]:
 
 def steps_taken(session: Session, task_id: int) -> dict[int, datetime]:
     """Steps of a task's ladder → when each was first taken."""
-    query = select(TaskTold.rung, func.min(TaskTold.told_at)).where(TaskTold.task_id == task_id)
+    query = select(TaskTold.rung, func.min(TaskTold.told_at)).where(TaskTold.task_id == task_id, TaskTold.rung >= 0)
     return {row[0]: row[1] for row in session.execute(query.group_by(TaskTold.rung))}
 
 

@@ -100,18 +100,20 @@ def test_when_the_holder_cannot_be_reached_the_stand_in_is_asked_at_once(village
     assert village.task().person_id == village.deputy.id
 
 
-def test_when_nobody_below_can_be_reached_the_township_hears_at_once_and_only_once(village: Village) -> None:
+def test_when_nobody_below_can_be_reached_the_township_has_it_and_is_reminded_once(village: Village) -> None:
     lose(village, village.officer)
     lose(village, village.deputy)
     village.world.pass_(days=33)
-    assert counts(village) == (0, 0, 1, 0)
+    assert counts(village) == (0, 0, 2, 0)
+    assert village.task().person_id == village.township_supervisor.id
 
 
 def test_an_empty_township_is_no_silence(village: Village) -> None:
     for one in (village.officer, village.deputy, village.township_supervisor):
         lose(village, one)
     village.world.pass_(days=33)
-    assert counts(village) == (0, 0, 0, 1)
+    assert counts(village) == (0, 0, 0, 2)
+    assert village.task().person_id == village.county_supervisor.id
 
 
 def test_a_holder_lost_after_being_asked_hands_on_at_the_next_look(village: Village) -> None:
