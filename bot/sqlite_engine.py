@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from bot.lanes import GroupDead, Job, Lane, Lanes, T, Unavailable, Work, read_with, tell
 from storage.database import connect
+from storage.statements import command
 
 
 class SqliteDatabase:
@@ -73,7 +74,7 @@ class SqliteDatabase:
     def _in_one(self, connection: Connection, jobs: list[Job]) -> None:
         _begin(connection)
         for job in jobs:
-            connection.exec_driver_sql("SAVEPOINT turn")
+            command(connection, "SAVEPOINT turn")
             try:
                 job.result = job.work(connection)
             except GroupDead:
@@ -81,9 +82,9 @@ class SqliteDatabase:
             except Exception as error:  # noqa: BLE001 - it goes to whoever asked for this turn
                 _check_alive(connection)
                 job.error = error
-                connection.exec_driver_sql("ROLLBACK TO turn")
+                command(connection, "ROLLBACK TO turn")
             _check_alive(connection)
-            connection.exec_driver_sql("RELEASE turn")
+            command(connection, "RELEASE turn")
         connection.commit()
 
 

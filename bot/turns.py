@@ -30,6 +30,7 @@ from storage.contacts import Talk
 from storage.inbox import InboxState
 from storage.lifecycle import NotAllowed
 from storage.outbox import OutboxKind, OutboxState
+from storage.statements import command
 from storage.tasks import Task
 
 log = structlog.get_logger()
@@ -130,16 +131,16 @@ def run_kept(connection: Connection, now: datetime, policy: Policy, limit: int =
     began = monotonic()
     done = 0
     for row in rows:
-        connection.exec_driver_sql("SAVEPOINT kept")
+        command(connection, "SAVEPOINT kept")
         try:
             done += _run_kept(connection, row, now, policy)
         except Exception as error:
             if isinstance(error, DBAPIError) and worth_again(error):
                 raise
-            connection.exec_driver_sql("ROLLBACK TO kept")
+            command(connection, "ROLLBACK TO kept")
             _keep_failed(Turn(connection, now, policy), row.id, row.attempts + 1, place(error))
             done += 1
-        connection.exec_driver_sql("RELEASE kept")
+        command(connection, "RELEASE kept")
         if monotonic() - began > LONGEST_BATCH:
             break
     return done
@@ -250,14 +251,14 @@ def _run(
 
 def guarded(turn: Turn, act: Callable[[], None]) -> str | None:
     """Run a handler; a refusal is said, anything else is undone and described by kind and place (never its text)."""
-    turn.connection.exec_driver_sql("SAVEPOINT handler")
+    command(turn.connection, "SAVEPOINT handler")
     before = copy(turn.talk)
     try:
         act()
         turn.settle()
     except (Refused, NotAllowed) as refusal:
         turn.abandon()
-        turn.connection.exec_driver_sql("ROLLBACK TO handler")
+        command(turn.connection, "ROLLBACK TO handler")
         turn.talk = before
         name, values = (refusal.name, refusal.values) if isinstance(refusal, Refused) else ("common/not_now", {})
         turn.said = [render(name, **values)]
@@ -265,9 +266,9 @@ def guarded(turn: Turn, act: Callable[[], None]) -> str | None:
         turn.abandon()
         if isinstance(error, DBAPIError) and worth_again(error):
             raise  # the engine runs the whole turn again
-        turn.connection.exec_driver_sql("ROLLBACK TO handler")
+        command(turn.connection, "ROLLBACK TO handler")
         return place(error)
-    turn.connection.exec_driver_sql("RELEASE handler")
+    command(turn.connection, "RELEASE handler")
     return None
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Self
 
@@ -64,7 +64,7 @@ class Account:
     def keep(self, turn: Turn) -> None:
         """Store it in the conversation."""
         if turn.talk is not None:
-            turn.talk.answers = turn.talk.answers | {"report": asdict(self)}
+            turn.talk.answers = turn.talk.answers | {"report": dict(vars(self))}
 
     @property
     def in_danger(self) -> bool:

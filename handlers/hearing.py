@@ -19,6 +19,8 @@ Phrase = tuple[tuple[str, ...], ...]
 """Parts that must all be there in any order; a part is a run of words in order with small gaps."""
 Phrases = Mapping[str, Sequence[Phrase]]
 """By their first word: nearly every phrase falls there, so only those whose first word was heard are looked at."""
+Index = dict[str, list[tuple[str, Phrase]]]
+"""First word → phrases that begin with it, each with the name of the sign or rule it belongs to."""
 
 _GAP = 8
 """Between two words of a phrase there may be this many other characters."""
@@ -51,7 +53,6 @@ class Rule:
     """One rule of danger.toml or situations.toml."""
 
     name: str
-    phrases: Phrases
     situation: int | Literal["sexual", "pregnancy"] | None = None
     """A code, or "sexual" / "pregnancy", which become a code by age and sex, or None for accidents."""
     weight: int = 3
@@ -69,10 +70,14 @@ class Heard:
 
     spans: dict[str, list[Span]]
 
-    def any(self, phrases: Phrases) -> bool:
-        """Whether one of `phrases` is in the message."""
-        first = phrases.keys() & self.spans.keys()
-        return any(all(map(self.find, phrase)) for word in first for phrase in phrases[word])
+    def names(self, index: Index) -> set[str]:
+        """The names under which a phrase of the message stands in `index`."""
+        found: set[str] = set()
+        for word in index.keys() & self.spans.keys():
+            for name, phrase in index[word]:
+                if name not in found and all(map(self.find, phrase)):
+                    found.add(name)
+        return found
 
     def find(self, part: Sequence[str]) -> Span | None:
         """The first place where the words of `part` follow each other."""
@@ -101,7 +106,10 @@ class Book:
     """All word lists, ready for reading."""
 
     rules: list[Rule] = field(default_factory=list)
-    signs: dict[str, Phrases] = field(default_factory=dict)
+    phrases: Index = field(default_factory=dict)
+    """Of the rules, by their names."""
+    signs: Index = field(default_factory=dict)
+    """Of the signs that say how a message is meant."""
     names: dict[str, str] = field(default_factory=dict)
     """What a sign is called in an explanation."""
     harmless: Phrases = field(default_factory=dict)
@@ -150,9 +158,10 @@ def book() -> Book:
     """The lexicon, read once; a wrong entry is an error that names it."""
     context, made, vocabulary = lexicon("context"), Book(), _Vocabulary(lexicon("words"))
     for name, rule in (lexicon("danger") | lexicon("situations")).items():
-        made.rules.append(Rule(name, **(rule | {"phrases": vocabulary.compiled(rule["phrases"])})))
+        made.rules.append(Rule(name, **{key: value for key, value in rule.items() if key != "phrases"}))
+        vocabulary.enter(made.phrases, name, rule["phrases"])
     for name, phrases in (context["signs"] | lexicon("intents")).items():
-        made.signs[name] = vocabulary.compiled(phrases)
+        vocabulary.enter(made.signs, name, phrases)
     made.harmless, made.names = vocabulary.compiled(context["harmless"]), context["names"]
     made.readable, made.placeholder = re.compile(context["readable"]), re.compile(context["placeholder"])
     made.negations, made.negatable = tuple(context["negations"]), frozenset(context["negatable"])
@@ -176,6 +185,11 @@ class _Vocabulary:
         for name, words in classes.items():
             for word in words:
                 self.tokens.setdefault(plain(word), set()).add(f"[{name}]")
+
+    def enter(self, index: Index, name: str, phrases: Iterable[str]) -> None:
+        """Put the phrases of a sign or rule into an index."""
+        for word, compiled in self.compiled(phrases).items():
+            index.setdefault(word, []).extend((name, phrase) for phrase in compiled)
 
     def compiled(self, phrases: Iterable[str]) -> Phrases:
         """The phrases in their parts; their words are added to the vocabulary."""

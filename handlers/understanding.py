@@ -8,6 +8,7 @@ rules alone.
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, TypedDict, cast
 
 from handlers.hearing import Book, Heard, Rule, book
@@ -85,14 +86,10 @@ def as_json(understanding: Understanding) -> dict[str, object]:
 
 def understand(text: str, role: str | None = None) -> Understanding:
     """Read `text` as said by somebody with `role` (of labels.toml, or teacher, villager, caseworker, supervisor)."""
-    words = book()
-    raw = plain(text[:_LONGEST])
-    if not words.readable.search(words.placeholder.sub("", raw)):
+    read = _read(text)
+    if read is None:
         return Understanding("chitchat", (), "unknown", ())
-    heard = words.hear(raw)
-    said = {name for name, phrases in words.signs.items() if heard.any(phrases)}
-    facts = _facts(raw, heard)
-    fired = [rule for rule in words.rules if heard.any(rule.phrases)]
+    words, heard, said, fired, facts = book(), read.heard, read.said, read.fired, read.facts
     frame = _frame(said, fired)
     if frame:
         return _harmless(frame, said, words, facts)
@@ -111,12 +108,37 @@ def understand(text: str, role: str | None = None) -> Understanding:
         intent = _intent_with_situation(said, role)
         ordered = sorted(likely, key=lambda code: -scores[code])
         return Understanding(intent, tuple(ordered[:_SUGGESTED]), "urgent", _names(fired), **facts)
-    sign = _everyday(said, role, len(raw))
+    sign = _everyday(said, role, read.length)
     if sign in _VAGUE and _is_worrying(signs, heard):
         return Understanding("report", tuple(_scores(signs, facts)), "urgent", _names(signs), **facts)
     intent, topic = _INTENTS.get(sign, ("chitchat", ""))
     because = (words.names[sign],) if sign else ()
     return Understanding(intent, (), "normal", (*because, *_names(fired)), topic, **facts)
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What stands in a message, whoever says it."""
+
+    length: int
+    heard: Heard
+    said: set[str]
+    fired: Sequence[Rule]
+    facts: "_Facts"
+
+
+@lru_cache(maxsize=16)  # a turn asks several times about the same words
+def _read(text: str) -> _Read | None:
+    words = book()
+    raw = plain(text[:_LONGEST])
+    if not words.readable.search(words.placeholder.sub("", raw)):
+        return None
+    heard = words.hear(raw)
+    fired = heard.names(words.phrases)
+    return _Read(
+        len(raw), heard, heard.names(words.signs), [rule for rule in words.rules if rule.name in fired],
+        _facts(raw, heard),
+    )  # fmt: skip
 
 
 # The decisions.

@@ -6,6 +6,7 @@ from sqlalchemy import Connection, Index, String, insert
 from sqlalchemy.orm import Mapped, mapped_column
 
 from storage.database import Base, Id, Sealed
+from storage.statements import Hot
 
 
 class Audit(Base):
@@ -25,7 +26,7 @@ class Audit(Base):
     note: Mapped[str | None] = mapped_column(Sealed("audit.note"))
 
 
-_NEW = insert(Audit.__table__)
+_NEW = Hot(insert(Audit.__table__))
 
 
 def add(
@@ -40,10 +41,7 @@ def add(
     note: str | None = None,
 ) -> None:
     """Append one act."""
-    connection.execute(
-        _NEW,
-        {
-            "at": at, "person_id": person_id, "os_user": os_user, "act": act, "subject": subject,
-            "subject_id": subject_id, "note": note,
-        },
-    )  # fmt: skip
+    _NEW.write(connection, {
+        "at": at, "person_id": person_id, "os_user": os_user, "act": act, "subject": subject,
+        "subject_id": subject_id, "note": note,
+    })  # fmt: skip

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, ForeignKey, RowMapping, SmallInteger, String, bindparam, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, ForeignKey, SmallInteger, String, bindparam, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from storage import sealing
 from storage.database import Base, Id, Sealed, SealedJson, is_sqlite
+from storage.statements import Hot
 
 
 class Contact(Base):
@@ -93,30 +93,23 @@ _KEPT = (
     "flow", "answers", "asked", "asked_at", "quiet_at",
 )  # fmt: skip
 _COLUMNS = [_C.c.id, _C.c.person_id, _C.c.followed_at, _C.c.unreachable_since, *(_V.c[name] for name in _KEPT)]
-_FIND = select(*_COLUMNS).select_from(_C.outerjoin(_V)).where(_C.c.openid_index == bindparam("index"))
+_FIND = Hot(select(*_COLUMNS).select_from(_C.outerjoin(_V)).where(_C.c.openid_index == bindparam("index")))
 # The lock is a statement of its own: one that waited would return the conversation as it was before the wait.
 # "No key": a turn of somebody else that leaves a message for this contact need not wait, so two cannot wait in a ring.
-_LOCK_FOUND = select(_C.c.id).where(_C.c.openid_index == bindparam("index")).with_for_update(key_share=True)
-_LOCK = select(_C.c.id).where(_C.c.id == bindparam("id")).with_for_update(key_share=True)
-_LOCK_FREE = select(_C.c.id).where(_C.c.id == bindparam("id")).with_for_update(key_share=True, skip_locked=True)
-_ID_OF = select(_C.c.id).where(_C.c.openid_index == bindparam("index"))
-_BY_ID = select(*_COLUMNS, _C.c.openid).select_from(_C.outerjoin(_V)).where(_C.c.id == bindparam("id"))
-_REACHED = update(_C).where(_C.c.id == bindparam("b_id")).values(unreachable_since=None)
+_LOCK_FOUND = Hot(select(_C.c.id).where(_C.c.openid_index == bindparam("index")).with_for_update(key_share=True))
+_LOCK = Hot(select(_C.c.id).where(_C.c.id == bindparam("id")).with_for_update(key_share=True))
+_LOCK_FREE = Hot(select(_C.c.id).where(_C.c.id == bindparam("id")).with_for_update(key_share=True, skip_locked=True))
+_ID_OF = Hot(select(_C.c.id).where(_C.c.openid_index == bindparam("index")))
+_BY_ID = Hot(select(*_COLUMNS, _C.c.openid).select_from(_C.outerjoin(_V)).where(_C.c.id == bindparam("id")))
+_REACHED = Hot(update(_C).where(_C.c.id == bindparam("b_id")).values(unreachable_since=None))
 
 
-def _new(dialect: Any) -> Any:  # noqa: ANN401 - the two dialects' inserts share no base with on_conflict
-    return dialect.insert(_C).on_conflict_do_nothing(index_elements=[_C.c.openid_index]).returning(_C.c.id)
-
-
-def _keep(dialect: Any) -> Any:  # noqa: ANN401 - as above
-    statement = dialect.insert(_V)
-    return statement.on_conflict_do_update(
-        index_elements=[_V.c.contact_id], set_={name: statement.excluded[name] for name in _KEPT}
+_NEW = Hot(lambda insert: insert(_C).on_conflict_do_nothing(index_elements=[_C.c.openid_index]).returning(_C.c.id))
+_KEEP = Hot(
+    lambda insert: (new := insert(_V)).on_conflict_do_update(
+        index_elements=[_V.c.contact_id], set_={name: new.excluded[name] for name in _KEPT}
     )
-
-
-_NEW_SQLITE, _NEW_POSTGRESQL = _new(sqlite), _new(postgresql)
-_KEEP_SQLITE, _KEEP_POSTGRESQL = _keep(sqlite), _keep(postgresql)
+)
 
 
 def openid_index(openid: str) -> bytes:
@@ -140,68 +133,65 @@ def hear(connection: Connection, openid: str, now: datetime, *, is_there: bool =
             raise LookupError("a contact came and went")
     talk = _talk(row, openid, now)
     if talk.unreachable_since is not None and is_there:
-        connection.execute(_REACHED, {"b_id": talk.contact_id})
+        _REACHED.write(connection, {"b_id": talk.contact_id})
         talk.unreachable_since = None
     return talk
 
 
-def _found(connection: Connection, index: bytes) -> RowMapping | None:
+def _found(connection: Connection, index: bytes) -> Any | None:  # noqa: ANN401 - a row
     if not is_sqlite(connection):
-        connection.execute(_LOCK_FOUND, {"index": index})
-    return connection.execute(_FIND, {"index": index}).mappings().first()
+        _LOCK_FOUND.write(connection, {"index": index})
+    return _FIND.first(connection, {"index": index})
 
 
 def _made(connection: Connection, openid: str, index: bytes, now: datetime) -> int | None:
     values = {"openid": openid, "openid_index": index, "followed_at": now}
-    number: int | None = connection.execute(_NEW_SQLITE if is_sqlite(connection) else _NEW_POSTGRESQL, values).scalar()
+    number: int | None = _NEW.scalar(connection, values)
     return number
 
 
 def id_of(connection: Connection, openid: str, now: datetime) -> int:
     """The contact of an openid, made if it is new; reads no conversation and waits for nobody's turn."""
     index = openid_index(openid)
-    number: int | None = connection.execute(_ID_OF, {"index": index}).scalar()
+    number: int | None = _ID_OF.scalar(connection, {"index": index})
     number = number or _made(connection, openid, index, now)
-    return number or int(connection.execute(_ID_OF, {"index": index}).scalar_one())
+    return number or int(_ID_OF.scalar(connection, {"index": index}))
 
 
 def talk_with(connection: Connection, contact_id: int, now: datetime, *, lock: bool = False) -> Talk | None:
     """The talk with a known contact; None when it was erased. `lock` keeps other turns of this person waiting."""
     if lock:
-        connection.execute(_LOCK, {"id": contact_id})
-    row = connection.execute(_BY_ID, {"id": contact_id}).mappings().first()
-    return _talk(row, row["openid"] or "", now) if row and (row["openid"] or row["person_id"]) else None
+        _LOCK.write(connection, {"id": contact_id})
+    row = _BY_ID.first(connection, {"id": contact_id})
+    return _talk(row, row.openid or "", now) if row and (row.openid or row.person_id) else None
 
 
-def _talk(row: RowMapping, openid: str, now: datetime) -> Talk:
-    if row["heard_at"] is None:
-        since = row["followed_at"] or now
-        return Talk(row["id"], openid, row["person_id"], since, unreachable_since=row["unreachable_since"])
-    kept = {name: row[name] for name in _KEPT}
+def _talk(row: Any, openid: str, now: datetime) -> Talk:  # noqa: ANN401 - a row
+    if row.heard_at is None:
+        return Talk(row.id, openid, row.person_id, row.followed_at or now, unreachable_since=row.unreachable_since)
+    kept = {name: getattr(row, name) for name in _KEPT}
     kept["answers"] = kept["answers"] or {}
-    return Talk(row["id"], openid, row["person_id"], **kept, unreachable_since=row["unreachable_since"])
+    return Talk(row.id, openid, row.person_id, **kept, unreachable_since=row.unreachable_since)
 
 
 def keep(connection: Connection, talk: Talk) -> None:
     """Write the conversation back (one upsert)."""
     values = {name: getattr(talk, name) for name in _KEPT}
     values["answers"] = values["answers"] or None
-    connection.execute(
-        _KEEP_SQLITE if is_sqlite(connection) else _KEEP_POSTGRESQL, {"contact_id": talk.contact_id, **values}
-    )
+    _KEEP.write(connection, {"contact_id": talk.contact_id, **values})
 
 
-_SHUT = (
+_SHUT = Hot(
     update(_V)
     .where(_V.c.contact_id == bindparam("b_contact_id"))
     .values(window_left=0, short_left=0, window_until=None, short_until=None)
 )
-_UNREACHABLE = (
+_UNREACHABLE = Hot(
     update(_C)
     .where(_C.c.id == bindparam("b_id"), _C.c.unreachable_since.is_(None))
     .values(unreachable_since=bindparam("now"))
 )
-_ERASE = (
+_ERASE = Hot(
     update(_C)
     .where(_C.c.id == bindparam("b_id"))
     .values(openid=None, openid_index=None, person_id=None, erased_at=bindparam("now"))
@@ -210,32 +200,32 @@ _ERASE = (
 
 def shut_windows(connection: Connection, contact_id: int) -> None:
     """Both windows are shut until the person acts again."""
-    connection.execute(_SHUT, {"b_contact_id": contact_id})
+    _SHUT.write(connection, {"b_contact_id": contact_id})
 
 
 def unreachable(connection: Connection, contact_id: int, now: datetime) -> None:
     """The platform says that this contact cannot be reached; the next message from it clears the mark."""
-    connection.execute(_UNREACHABLE, {"b_id": contact_id, "now": now})
+    _UNREACHABLE.write(connection, {"b_id": contact_id, "now": now})
 
 
-_IS_TELEPHONE = select(_C.c.id).where(
-    _C.c.id == bindparam("id"), _C.c.openid_index.is_(None), _C.c.person_id.is_not(None)
+_IS_TELEPHONE = Hot(
+    select(_C.c.id).where(_C.c.id == bindparam("id"), _C.c.openid_index.is_(None), _C.c.person_id.is_not(None))
 )
 
 
 def is_telephone(connection: Connection, contact_id: int) -> bool:
     """Whether this contact stands for somebody's telephone."""
-    return connection.execute(_IS_TELEPHONE, {"id": contact_id}).first() is not None
+    return _IS_TELEPHONE.first(connection, {"id": contact_id}) is not None
 
 
 def reached(connection: Connection, contact_id: int) -> None:
     """This contact can be reached after all."""
-    connection.execute(_REACHED, {"b_id": contact_id})
+    _REACHED.write(connection, {"b_id": contact_id})
 
 
 def erase(connection: Connection, contact_id: int, now: datetime) -> None:
     """Forget the WeChat identity (the platform demands it on unfollow); case records stay."""
-    connection.execute(_ERASE, {"b_id": contact_id, "now": now})
+    _ERASE.write(connection, {"b_id": contact_id, "now": now})
 
 
 def may_try_receipt(session: Session, contact_id: int, now: datetime, period: timedelta, most: int) -> bool:
@@ -247,16 +237,16 @@ def may_try_receipt(session: Session, contact_id: int, now: datetime, period: ti
     return contact.receipt_tries <= most
 
 
-_PERSON = select(_C.c.person_id).where(_C.c.id == bindparam("id"))
+_PERSON = Hot(select(_C.c.person_id).where(_C.c.id == bindparam("id")))
 
 
 def person_of(connection: Connection, contact_id: int) -> int | None:
     """The person bound to a contact."""
-    found: int | None = connection.execute(_PERSON, {"id": contact_id}).scalar()
+    found: int | None = _PERSON.scalar(connection, {"id": contact_id})
     return found
 
 
-_OF_PERSON = select(_C.c.id).where(_C.c.person_id == bindparam("person_id"))
+_OF_PERSON = Hot(select(_C.c.id).where(_C.c.person_id == bindparam("person_id")))
 _HEARD_SINCE = select(_V.c.contact_id).where(
     _V.c.contact_id.in_(bindparam("contacts", expanding=True)), _V.c.heard_at > bindparam("since")
 )
@@ -264,7 +254,7 @@ _HEARD_SINCE = select(_V.c.contact_id).where(
 
 def of_person(connection: Connection, person_id: int) -> list[int]:
     """Every contact of a person, the telephone among them."""
-    return list(connection.execute(_OF_PERSON, {"person_id": person_id}).scalars())
+    return _OF_PERSON.scalars(connection, {"person_id": person_id})
 
 
 def heard_since(connection: Connection, contact_ids: Sequence[int], since: datetime) -> bool:
@@ -272,12 +262,12 @@ def heard_since(connection: Connection, contact_ids: Sequence[int], since: datet
     return connection.execute(_HEARD_SINCE, {"contacts": list(contact_ids), "since": since}).first() is not None
 
 
-_KNOWN = select(_C.c.id, _C.c.person_id).where(_C.c.openid_index == bindparam("index"))
+_KNOWN = Hot(select(_C.c.id, _C.c.person_id).where(_C.c.openid_index == bindparam("index")))
 
 
 def known(connection: Connection, openid: str) -> tuple[int, int | None] | None:
     """Contact and bound person of an openid, which is not made when it is unknown (a page may be opened by anybody)."""
-    row = connection.execute(_KNOWN, {"index": openid_index(openid)}).first()
+    row = _KNOWN.first(connection, {"index": openid_index(openid)})
     return (row.id, row.person_id) if row else None
 
 
@@ -286,7 +276,7 @@ def free_talk_with(connection: Connection, contact_id: int, now: datetime) -> Ta
 
     Due work must not wait for a person's turn, which may itself wait for the task that this work is about.
     """
-    if connection.execute(_LOCK if is_sqlite(connection) else _LOCK_FREE, {"id": contact_id}).first() is None:
+    if (_LOCK if is_sqlite(connection) else _LOCK_FREE).first(connection, {"id": contact_id}) is None:
         return None
-    row = connection.execute(_BY_ID, {"id": contact_id}).mappings().first()
-    return _talk(row, row["openid"], now) if row and row["openid"] else None
+    row = _BY_ID.first(connection, {"id": contact_id})
+    return _talk(row, row.openid, now) if row and row.openid else None

@@ -4,13 +4,12 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Any
 
-from sqlalchemy import Connection, String, Text, insert, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, String, Text, bindparam, insert, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from storage.database import Base, Id, alone, is_sqlite
+from storage.database import Base, Id, alone
+from storage.statements import Hot
 
 
 class PolicyVersion(Base):
@@ -35,23 +34,23 @@ class Fact(Base):
 _F, _P = Fact.__table__, PolicyVersion.__table__
 
 
-def _set(dialect: Any) -> Any:  # noqa: ANN401 - the two dialects' inserts share no base with on_conflict
-    statement = dialect.insert(_F)
-    return statement.on_conflict_do_update(index_elements=[_F.c.name], set_={"value": statement.excluded.value})
-
-
-_SET_SQLITE, _SET_POSTGRESQL = _set(sqlite), _set(postgresql)
+_FACT = Hot(select(_F.c.value).where(_F.c.name == bindparam("name")))
+_SET = Hot(
+    lambda insert: (new := insert(_F)).on_conflict_do_update(
+        index_elements=[_F.c.name], set_={"value": new.excluded.value}
+    )
+)
 
 
 def fact(connection: Connection, name: str) -> str | None:
     """The value of a shared fact."""
-    value: str | None = connection.execute(select(_F.c.value).where(_F.c.name == name)).scalar()
+    value: str | None = _FACT.scalar(connection, {"name": name})
     return value
 
 
 def set_fact(connection: Connection, name: str, value: str) -> None:
     """Set a shared fact."""
-    connection.execute(_SET_SQLITE if is_sqlite(connection) else _SET_POSTGRESQL, {"name": name, "value": value})
+    _SET.write(connection, {"name": name, "value": value})
 
 
 _SENT = "sent"

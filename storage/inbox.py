@@ -9,11 +9,11 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Connection, ForeignKey, SmallInteger, String, bindparam, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
 from storage import sealing
-from storage.database import Base, Id, SealedJson, due_index, is_sqlite
+from storage.database import Base, Id, SealedJson, due_index
+from storage.statements import Hot
 
 
 class InboxState(StrEnum):
@@ -47,13 +47,9 @@ class Inbox(Base):
 _I = Inbox.__table__
 
 
-def _claim(dialect: Any) -> Any:  # noqa: ANN401 - the two dialects' inserts share no base with on_conflict
-    return dialect.insert(_I).on_conflict_do_nothing(index_elements=[_I.c.key]).returning(_I.c.id)
-
-
-_CLAIM_SQLITE, _CLAIM_POSTGRESQL = _claim(sqlite), _claim(postgresql)
-_FIND = select(_I.c.id, _I.c.state, _I.c.attempts).where(_I.c.key == bindparam("key")).with_for_update()
-_DUE = (
+_CLAIM = Hot(lambda insert: insert(_I).on_conflict_do_nothing(index_elements=[_I.c.key]).returning(_I.c.id))
+_FIND = Hot(select(_I.c.id, _I.c.state, _I.c.attempts).where(_I.c.key == bindparam("key")).with_for_update())
+_DUE = Hot(
     select(_I.c.id, _I.c.contact_id, _I.c.attempts, _I.c.received_at)
     .where(_I.c.next_at <= bindparam("now"))
     .order_by(_I.c.next_at, _I.c.id)
@@ -61,8 +57,10 @@ _DUE = (
     .with_for_update(skip_locked=True)
 )
 _SET = update(_I).where(_I.c.id == bindparam("b_id"))
-_SETTLE = _SET.values(
-    state=bindparam("state"), attempts=bindparam("attempts"), next_at=bindparam("next_at"), error=bindparam("error")
+_SETTLE = Hot(
+    _SET.values(
+        state=bindparam("state"), attempts=bindparam("attempts"), next_at=bindparam("next_at"), error=bindparam("error")
+    )
 )
 
 
@@ -85,36 +83,35 @@ def claim(
         "key": key, "contact_id": contact_id, "received_at": received_at, "message": message,
         "state": state, "attempts": 0, "next_at": next_at, "error": None,
     }  # fmt: skip
-    statement = _CLAIM_SQLITE if is_sqlite(connection) else _CLAIM_POSTGRESQL
-    number: int | None = connection.execute(statement, values).scalar()
+    number: int | None = _CLAIM.scalar(connection, values)
     return number
 
 
 def find(connection: Connection, key: bytes) -> tuple[int, InboxState, int] | None:
     """Id, state and attempts of a message that is already there, locked for this transaction."""
-    row = connection.execute(_FIND, {"key": key}).first()
+    row = _FIND.first(connection, {"key": key})
     return (row.id, InboxState(row.state), row.attempts) if row else None
 
 
-_KNOWN = select(_I.c.id, _I.c.state, _I.c.received_at).where(_I.c.key == bindparam("key"))
+_KNOWN = Hot(select(_I.c.id, _I.c.state, _I.c.received_at).where(_I.c.key == bindparam("key")))
 
 
 def known(connection: Connection, key: bytes) -> Any | None:  # noqa: ANN401 - a row
     """A message that is already there (id, state, received_at); waits for nobody who has it locked."""
-    return connection.execute(_KNOWN, {"key": key}).first()
+    return _KNOWN.first(connection, {"key": key})
 
 
 def due(connection: Connection, now: datetime, limit: int) -> list[Any]:
     """Messages whose turn has to be run (again): id, contact_id, attempts, received_at; unopened, each is by itself."""
-    return list(connection.execute(_DUE, {"now": now, "limit": limit}))
+    return _DUE.all(connection, {"now": now, "limit": limit})
 
 
-_MESSAGE = select(_I.c.message).where(_I.c.id == bindparam("id"))
+_MESSAGE = Hot(select(_I.c.message).where(_I.c.id == bindparam("id")))
 
 
 def message_of(connection: Connection, inbox_id: int) -> dict[str, Any]:
     """The fields of one message, opened."""
-    message: dict[str, Any] = connection.execute(_MESSAGE, {"id": inbox_id}).scalar_one()
+    message: dict[str, Any] = _MESSAGE.scalar(connection, {"id": inbox_id})
     return message
 
 
@@ -128,8 +125,8 @@ def settle(
     error: str | None = None,
 ) -> None:
     """Record where the message's turn stands."""
-    connection.execute(
-        _SETTLE, {"b_id": inbox_id, "state": state, "attempts": attempts, "next_at": next_at, "error": error}
+    _SETTLE.write(
+        connection, {"b_id": inbox_id, "state": state, "attempts": attempts, "next_at": next_at, "error": error}
     )
 
 
@@ -141,16 +138,16 @@ def unpark(connection: Connection, inbox_id: int | None, now: datetime) -> int:
     return connection.execute(again).rowcount
 
 
-_WORDS = select(_I.c.message).where(_I.c.id == bindparam("id"))
+_WORDS = Hot(select(_I.c.message).where(_I.c.id == bindparam("id")))
 
 
 def words_of(connection: Connection, inbox_id: int) -> str | None:
     """The words of a kept message, for whoever must read what its turn could not."""
-    message = connection.execute(_WORDS, {"id": inbox_id}).scalar()
+    message = _WORDS.scalar(connection, {"id": inbox_id})
     return message.get("text") if message else None
 
 
-_BEFORE = (
+_BEFORE = Hot(
     select(_I.c.received_at)
     .where(_I.c.contact_id == bindparam("contact_id"), _I.c.id < bindparam("id"))
     .order_by(_I.c.id.desc())
@@ -160,28 +157,28 @@ _BEFORE = (
 
 def came_before(connection: Connection, contact_id: int, inbox_id: int) -> datetime | None:
     """When the message before this one of the same contact came."""
-    found: datetime | None = connection.execute(_BEFORE, {"contact_id": contact_id, "id": inbox_id}).scalar()
+    found: datetime | None = _BEFORE.scalar(connection, {"contact_id": contact_id, "id": inbox_id})
     return found
 
 
-_MINE = select(_I.c.id, _I.c.message).where(_I.c.contact_id == bindparam("contact_id"))
+_MINE = Hot(select(_I.c.id, _I.c.message).where(_I.c.contact_id == bindparam("contact_id")))
 
 
 def messages_of(connection: Connection, contact_id: int) -> list[dict[str, Any]]:
     """The fields of every message of one contact, opened."""
-    return [row.message for row in connection.execute(_MINE, {"contact_id": contact_id})]
+    return [row.message for row in _MINE.all(connection, {"contact_id": contact_id})]
 
 
-_FORGET = update(_I).where(_I.c.id == bindparam("b_id")).values(message=bindparam("message"))
+_FORGET = Hot(update(_I).where(_I.c.id == bindparam("b_id")).values(message=bindparam("message")))
 
 
 def forget_openid(connection: Connection, contact_id: int, openid: str) -> None:
     """Messages stay, but no longer say from which WeChat identity they came."""
-    for row in connection.execute(_MINE, {"contact_id": contact_id}).all():
+    for row in _MINE.all(connection, {"contact_id": contact_id}):
         kept = {
             name: value.replace(openid, "") if isinstance(value, str) else value for name, value in row.message.items()
         }
-        connection.execute(_FORGET, {"b_id": row.id, "message": kept})
+        _FORGET.write(connection, {"b_id": row.id, "message": kept})
 
 
 _PARKED = select(func.count()).where(_I.c.state == InboxState.PARKED)

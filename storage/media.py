@@ -25,6 +25,7 @@ from storage.contacts import Contact
 from storage.database import Base, Id, Sealed, SealedBytes, alone, due_index
 from storage.inbox import Inbox
 from storage.reports import Entry
+from storage.statements import Hot
 
 
 class MediaState(StrEnum):
@@ -78,70 +79,69 @@ class Original(NamedTuple):
 
 
 _M = Media.__table__
-_NEW = insert(_M).returning(_M.c.id)
-_DUE = (
+_NEW = Hot(insert(_M).returning(_M.c.id))
+_DUE = Hot(
     select(_M.c.id, _M.c.platform_id, _M.c.kind, _M.c.attempts, _M.c.received_at)
     .where(_M.c.next_at <= bindparam("now"))
     .order_by(_M.c.next_at)
     .limit(bindparam("limit"))
     .with_for_update(skip_locked=True)
 )
-_LEASE = update(_M).where(_M.c.id == bindparam("b_id")).values(next_at=bindparam("until"), attempts=_M.c.attempts + 1)
+_LEASE = Hot(
+    update(_M).where(_M.c.id == bindparam("b_id")).values(next_at=bindparam("until"), attempts=_M.c.attempts + 1)
+)
 _SET = update(_M).where(_M.c.id == bindparam("b_id"), _M.c.state == MediaState.WAITING)
-_KEEP = _SET.values(
+_KEEP = Hot(_SET.values(
     state=MediaState.KEPT, content=bindparam("sealed", type_=LargeBinary()), content_type=bindparam("content_type"),
     sha256=bindparam("sha256"), size=bindparam("size"), fetched_at=bindparam("now"), next_at=None,
-)  # fmt: skip
-_LATER = _SET.values(next_at=bindparam("next_at"))
-_GIVE_UP = _SET.values(next_at=None, state=bindparam("new_state"))
+))  # fmt: skip
+_LATER = Hot(_SET.values(next_at=bindparam("next_at")))
+_GIVE_UP = Hot(_SET.values(next_at=None, state=bindparam("new_state")))
 
 
 def expect(connection: Connection, report_id: int | None, kind: str, platform_id: str, now: datetime) -> int:
     """Note an original that has to be fetched; its id."""
-    number: int = connection.execute(
-        _NEW,
-        {
-            "report_id": report_id, "kind": kind, "platform_id": platform_id, "state": MediaState.WAITING,
-            "received_at": now, "next_at": now, "attempts": 0,
-        },
-    ).scalar_one()  # fmt: skip
+    number: int = _NEW.scalar(connection, {
+        "report_id": report_id, "kind": kind, "platform_id": platform_id, "state": MediaState.WAITING,
+        "received_at": now, "next_at": now, "attempts": 0,
+    })  # fmt: skip
     return number
 
 
 def claim(connection: Connection, now: datetime, until: datetime, limit: int) -> list[Any]:
     """Lease originals to fetch until `until`: id, platform_id, kind, attempts, received_at."""
-    rows = list(connection.execute(_DUE, {"now": now, "limit": limit}))
+    rows = list(_DUE.all(connection, {"now": now, "limit": limit}))
     if rows:
-        connection.execute(_LEASE, [{"b_id": row.id, "until": until} for row in rows])
+        _LEASE.write_all(connection, [{"b_id": row.id, "until": until} for row in rows])
     return rows
 
 
 def keep(connection: Connection, media_id: int, original: Original, now: datetime) -> bool:
     """Keep the original; False for a second fetch of the same one, which changes nothing."""
-    return connection.execute(_KEEP, {"b_id": media_id, "now": now, **original._asdict()}).rowcount == 1
+    return _KEEP.write(connection, {"b_id": media_id, "now": now, **original._asdict()}) == 1
 
 
 def later(connection: Connection, when: Mapping[int, datetime]) -> None:
     """Try these again: id → when."""
-    connection.execute(_LATER, [{"b_id": media_id, "next_at": next_at} for media_id, next_at in when.items()])
+    _LATER.write_all(connection, [{"b_id": media_id, "next_at": next_at} for media_id, next_at in when.items()])
 
 
 def give_up(connection: Connection, media_id: int, state: MediaState) -> bool:
     """It is lost or refused; False when that was known, or it was kept meanwhile."""
-    return connection.execute(_GIVE_UP, {"b_id": media_id, "new_state": state}).rowcount == 1
+    return _GIVE_UP.write(connection, {"b_id": media_id, "new_state": state}) == 1
 
 
-_SENT = select(_M.c.report_id, _M.c.received_at).where(_M.c.id == bindparam("id"))
-_SENDER = (
+_SENT = Hot(select(_M.c.report_id, _M.c.received_at).where(_M.c.id == bindparam("id")))
+_SENDER = Hot(
     select(Inbox.contact_id)
     .join(Entry, Entry.inbox_id == Inbox.id)
     .join(Contact, Contact.id == Inbox.contact_id)
     .where(Entry.media_id == bindparam("id"), Contact.openid_index.is_not(None), Contact.unreachable_since.is_(None))
     .limit(1)
 )
-_TELL = update(_M).where(_M.c.id == bindparam("b_id")).values(told_at=bindparam("now"))
+_TELL = Hot(update(_M).where(_M.c.id == bindparam("b_id")).values(told_at=bindparam("now")))
 _ALIKE = _M.alias("alike")
-_TOLD = (
+_TOLD = Hot(
     select(_ALIKE.c.told_at)
     .join(_M, (_M.c.report_id == _ALIKE.c.report_id) & (_M.c.state == _ALIKE.c.state))
     .join(Entry, Entry.media_id == _ALIKE.c.id)
@@ -151,14 +151,16 @@ _TOLD = (
     )
     .limit(1)
 )
-_MISSING = select(func.count()).where(
-    _M.c.report_id == bindparam("report_id"), _M.c.state.in_([MediaState.LOST, MediaState.REFUSED])
+_MISSING = Hot(
+    select(func.count()).where(
+        _M.c.report_id == bindparam("report_id"), _M.c.state.in_([MediaState.LOST, MediaState.REFUSED])
+    )
 )
 
 
 def sent(connection: Connection, media_id: int) -> Any:  # noqa: ANN401 - a row
     """Of which report it is, and when it came: report_id, received_at."""
-    return connection.execute(_SENT, {"id": media_id}).one()
+    return _SENT.first(connection, {"id": media_id})
 
 
 def sender_of(connection: Connection, media_id: int) -> int | None:
@@ -166,7 +168,7 @@ def sender_of(connection: Connection, media_id: int) -> int | None:
 
     None when they left or are not reached any more.
     """
-    found: int | None = connection.execute(_SENDER, {"id": media_id}).scalar()
+    found: int | None = _SENDER.scalar(connection, {"id": media_id})
     return found
 
 
@@ -174,21 +176,23 @@ def first_to_tell(connection: Connection, media_id: int, contact_id: int, now: d
     """Note that its sender is told what became of it; False when they were told the same of another one lately."""
     alone(connection, "media told")  # two of one report may be given up by two processes at once
     values = {"id": media_id, "contact_id": contact_id, "since": now - once_in}
-    told: datetime | None = connection.execute(_TOLD, values).scalar()
-    connection.execute(_TELL, {"b_id": media_id, "now": told or now})
+    told: datetime | None = _TOLD.scalar(connection, values)
+    _TELL.write(connection, {"b_id": media_id, "now": told or now})
     return told is None
 
 
 def first_missing(connection: Connection, report_id: int) -> bool:
     """Whether exactly one original of a report will not come: whoever has the report is told of the first."""
     alone(connection, "media told")  # as above
-    return connection.execute(_MISSING, {"report_id": report_id}).scalar() == 1
+    return bool(_MISSING.scalar(connection, {"report_id": report_id}) == 1)
 
 
 _OF_REPORTS = select(_M.c.id, _M.c.kind, _M.c.state, _M.c.told_at)
-_REPORT = select(_M.c.report_id).where(_M.c.id == bindparam("id"), _M.c.state == MediaState.KEPT)
-_ONE = select(_M.c.id, _M.c.report_id, _M.c.kind, _M.c.content_type, _M.c.content).where(
-    _M.c.id == bindparam("id"), _M.c.state == MediaState.KEPT
+_REPORT = Hot(select(_M.c.report_id).where(_M.c.id == bindparam("id"), _M.c.state == MediaState.KEPT))
+_ONE = Hot(
+    select(_M.c.id, _M.c.report_id, _M.c.kind, _M.c.content_type, _M.c.content).where(
+        _M.c.id == bindparam("id"), _M.c.state == MediaState.KEPT
+    )
 )
 
 
@@ -200,20 +204,20 @@ def described(connection: Connection, media_ids: Iterable[int]) -> dict[int, Any
 
 def report_of(connection: Connection, media_id: int) -> int | None:
     """The report of a kept original, without opening it; None when it is not kept."""
-    found: int | None = connection.execute(_REPORT, {"id": media_id}).scalar()
+    found: int | None = _REPORT.scalar(connection, {"id": media_id})
     return found
 
 
 def opened(connection: Connection, media_id: int) -> Any | None:  # noqa: ANN401 - a row
     """One kept original: id, report_id, kind, content_type, content; None when it is not kept."""
-    return connection.execute(_ONE, {"id": media_id}).first()
+    return _ONE.first(connection, {"id": media_id})
 
 
-_RELEASE = (
+_RELEASE = Hot(
     update(_M).where(_M.c.state == MediaState.WAITING, _M.c.next_at > bindparam("now")).values(next_at=bindparam("now"))
 )
 
 
 def release(connection: Connection, now: datetime) -> None:
     """The only process starts: what waits for a lease or a next try is tried now."""
-    connection.execute(_RELEASE, {"now": now})
+    _RELEASE.write(connection, {"now": now})

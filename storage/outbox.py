@@ -29,6 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from storage.database import Base, Id, SealedJson, due_index
+from storage.statements import Hot
 
 
 class OutboxState(StrEnum):
@@ -91,9 +92,9 @@ class Outbox(Base):
 
 _O = Outbox.__table__
 _EARLIER = _O.alias("earlier")
-_NEW = insert(_O).returning(_O.c.id)
-_STORED = select(_O.c.id, _O.c.state, _O.c.content, _O.c.created_at).where(_O.c.inbox_id == bindparam("inbox_id"))
-_HANDED = (
+_NEW = Hot(insert(_O).returning(_O.c.id))
+_STORED = Hot(select(_O.c.id, _O.c.state, _O.c.content, _O.c.created_at).where(_O.c.inbox_id == bindparam("inbox_id")))
+_HANDED = Hot(
     update(_O)
     .where(_O.c.id == bindparam("b_id"), _O.c.state == OutboxState.PASSIVE)
     .values(state=OutboxState.HANDED, next_at=None, settled_at=bindparam("now"), channel="passive")
@@ -136,37 +137,37 @@ def _claimable(whose: ColumnElement[bool]) -> Select[Any]:
 
 
 _CLAIMABLE = {
-    True: _claimable(_O.c.kind == OutboxKind.ALARM),
-    False: _claimable(and_(_O.c.kind != OutboxKind.ALARM, ~_OUT_OF_TURN)),
-    None: _claimable(or_(_O.c.kind == OutboxKind.ALARM, ~_OUT_OF_TURN)),
+    True: Hot(_claimable(_O.c.kind == OutboxKind.ALARM)),
+    False: Hot(_claimable(and_(_O.c.kind != OutboxKind.ALARM, ~_OUT_OF_TURN))),
+    None: Hot(_claimable(or_(_O.c.kind == OutboxKind.ALARM, ~_OUT_OF_TURN))),
 }
-_LEASE = (
+_LEASE = Hot(
     update(_O)
     .where(_O.c.id == bindparam("b_id"))
     .values(state=bindparam("new_state"), next_at=bindparam("until"), attempts=_O.c.attempts + 1)
 )
 # What was cancelled while it was under way does not come back, though what became of it is recorded.
 _NOT_CANCELLED = _O.c.state != OutboxState.CANCELLED
-_BEGIN = update(_O).where(_O.c.id == bindparam("b_id"), _NOT_CANCELLED).values(state=OutboxState.SENDING)
-_PUT_BACK = (
+_BEGIN = Hot(update(_O).where(_O.c.id == bindparam("b_id"), _NOT_CANCELLED).values(state=OutboxState.SENDING))
+_PUT_BACK = Hot(
     update(_O)
     .where(_O.c.id == bindparam("b_id"), _NOT_CANCELLED)
     .values(state=OutboxState.QUEUED, next_at=bindparam("next_at"), code=bindparam("code"), attempts=_O.c.attempts - 1)
 )
 _NEW_STATE = bindparam("new_state", type_=String())
-_SETTLE = update(_O).where(
+_SETTLE = Hot(update(_O).where(
     _O.c.id == bindparam("b_id"), or_(_NOT_CANCELLED, _NEW_STATE != OutboxState.QUEUED)
 ).values(
     state=_NEW_STATE, next_at=bindparam("next_at"), channel=bindparam("channel"), code=bindparam("code"),
     job_id=bindparam("job_id"), settled_at=bindparam("settled_at"),
-)  # fmt: skip
-_REPORTED = (
+))  # fmt: skip
+_REPORTED = Hot(
     update(_O)
     .where(_O.c.job_id == bindparam("b_job_id"), _O.c.state.in_([OutboxState.ACCEPTED, OutboxState.SENDING]))
     .values(state=bindparam("new_state"), settled_at=bindparam("now"))
     .returning(_O.c.id, _O.c.contact_id, _O.c.kind, _O.c.channel, _O.c.content)
 )
-_QUEUED_PROMPT = (
+_QUEUED_PROMPT = Hot(
     select(_O.c.id, _O.c.content)
     .where(_O.c.contact_id == bindparam("contact_id"), _O.c.kind == OutboxKind.PROMPT, _O.c.state == OutboxState.QUEUED)
     .order_by(_O.c.id)
@@ -179,8 +180,8 @@ _QUEUED_NOTICES = (
     .order_by(_O.c.id)
     .with_for_update(skip_locked=True)  # likewise
 )
-_REWRITE = update(_O).where(_O.c.id == bindparam("b_id")).values(content=bindparam("content"))
-_ERASE = (
+_REWRITE = Hot(update(_O).where(_O.c.id == bindparam("b_id")).values(content=bindparam("content")))
+_ERASE = Hot(
     update(_O).where(_O.c.erase_at <= bindparam("now"), _O.c.state.not_in(_WAITING)).values(content=None, erase_at=None)
 )
 
@@ -205,25 +206,22 @@ def add(  # noqa: PLR0913 - a row has this many columns
     erase_at: datetime | None = None,
 ) -> int:
     """Keep a message to be said; its id."""
-    number: int = connection.execute(
-        _NEW,
-        {
-            "contact_id": contact_id, "inbox_id": inbox_id, "kind": kind, "state": state, "content": content,
-            "created_at": now, "next_at": next_at, "attempts": 0, "channel": None, "code": None, "job_id": None,
-            "settled_at": None, "erase_at": erase_at,
-        },
-    ).scalar_one()  # fmt: skip
+    number: int = _NEW.scalar(connection, {
+        "contact_id": contact_id, "inbox_id": inbox_id, "kind": kind, "state": state, "content": content,
+        "created_at": now, "next_at": next_at, "attempts": 0, "channel": None, "code": None, "job_id": None,
+        "settled_at": None, "erase_at": erase_at,
+    })  # fmt: skip
     return number
 
 
 def stored_reply(connection: Connection, inbox_id: int) -> Any | None:  # noqa: ANN401 - a row
     """The passive reply to a message: id, state, content, created_at; None when nothing was said."""
-    return connection.execute(_STORED, {"inbox_id": inbox_id}).first()
+    return _STORED.first(connection, {"inbox_id": inbox_id})
 
 
 def mark_handed(connection: Connection, ids: Sequence[int], now: datetime) -> None:
     """These passive replies were written to the platform."""
-    connection.execute(_HANDED, [{"b_id": one, "now": now} for one in ids])
+    _HANDED.write_all(connection, [{"b_id": one, "now": now} for one in ids])
 
 
 def claim(connection: Connection, now: datetime, limit: int, *, alarms: bool | None = None) -> list[Any]:
@@ -232,29 +230,26 @@ def claim(connection: Connection, now: datetime, limit: int, *, alarms: bool | N
     Gives id, contact_id, kind, state, content, attempts, created_at, code, as they were before. A row found in state
     `sending` is one whose sender died: its outcome is not known. Kinds said at most once become `sending` by `begin`.
     """
-    rows = list(connection.execute(_CLAIMABLE[alarms], {"now": now, "leased_until": now + LEASE, "limit": limit}))
+    rows = _CLAIMABLE[alarms].all(connection, {"now": now, "leased_until": now + LEASE, "limit": limit})
     if rows:
-        connection.execute(
-            _LEASE,
-            [
-                {
-                    "b_id": row.id, "until": now + LEASE,
-                    "new_state": OutboxState.QUEUED if row.kind in SAID_ONCE else OutboxState.SENDING,
-                }
-                for row in rows
-            ],
-        )  # fmt: skip
+        _LEASE.write_all(connection, [
+            {
+                "b_id": row.id, "until": now + LEASE,
+                "new_state": OutboxState.QUEUED if row.kind in SAID_ONCE else OutboxState.SENDING,
+            }
+            for row in rows
+        ])  # fmt: skip
     return rows
 
 
 def begin(connection: Connection, outbox_id: int) -> None:
     """The request for a row of a kind that is said at most once is about to be written."""
-    connection.execute(_BEGIN, {"b_id": outbox_id})
+    _BEGIN.write(connection, {"b_id": outbox_id})
 
 
 def put_back(connection: Connection, outbox_id: int, next_at: datetime, code: int | None) -> None:
     """A leased row is not sent now; its lease was no try."""
-    connection.execute(_PUT_BACK, {"b_id": outbox_id, "next_at": next_at, "code": code})
+    _PUT_BACK.write(connection, {"b_id": outbox_id, "next_at": next_at, "code": code})
 
 
 def settle(
@@ -269,22 +264,19 @@ def settle(
     job_id: str | None = None,
 ) -> None:
     """Record the outcome of one try."""
-    connection.execute(
-        _SETTLE,
-        {
-            "b_id": outbox_id, "new_state": state, "next_at": next_at, "channel": channel, "code": code,
-            "job_id": job_id, "settled_at": None if next_at else now,
-        },
-    )  # fmt: skip
+    _SETTLE.write(connection, {
+        "b_id": outbox_id, "new_state": state, "next_at": next_at, "channel": channel, "code": code,
+        "job_id": job_id, "settled_at": None if next_at else now,
+    })  # fmt: skip
 
 
 def delivery_reported(connection: Connection, job_id: str, state: OutboxState, now: datetime) -> Any | None:  # noqa: ANN401
     """The platform reported a message's fate: id, contact_id, kind, channel, content of its row; None when unknown."""
-    return connection.execute(_REPORTED, {"b_job_id": job_id, "new_state": state, "now": now}).first()
+    return _REPORTED.first(connection, {"b_job_id": job_id, "new_state": state, "now": now})
 
 
-_BY_ID = select(_O.c.id, _O.c.contact_id, _O.c.state, _O.c.content).where(_O.c.id == bindparam("id"))
-_REQUEUE = (
+_BY_ID = Hot(select(_O.c.id, _O.c.contact_id, _O.c.state, _O.c.content).where(_O.c.id == bindparam("id")))
+_REQUEUE = Hot(
     update(_O)
     .where(_O.c.id == bindparam("b_id"))
     .values(state=OutboxState.QUEUED, next_at=bindparam("now"), settled_at=None)
@@ -295,8 +287,8 @@ _REACHED_SINCE = select(_O.c.id).where(
 ).limit(1)  # fmt: skip
 
 
-_CANCEL_SETTLED = update(_O).where(_O.c.id == bindparam("b_id")).values(state=OutboxState.CANCELLED)
-_ANSWERED = (
+_CANCEL_SETTLED = Hot(update(_O).where(_O.c.id == bindparam("b_id")).values(state=OutboxState.CANCELLED))
+_ANSWERED = Hot(
     update(_O)
     .where(
         _O.c.id == bindparam("b_id"),
@@ -308,22 +300,22 @@ _ANSWERED = (
 
 def cancel_settled(connection: Connection, outbox_id: int) -> None:
     """Nobody needs to know that this row failed."""
-    connection.execute(_CANCEL_SETTLED, {"b_id": outbox_id})
+    _CANCEL_SETTLED.write(connection, {"b_id": outbox_id})
 
 
 def answered(connection: Connection, outbox_id: int, now: datetime) -> None:
     """The person answered it, whatever was known of it: nothing more is to be sent."""
-    connection.execute(_ANSWERED, {"b_id": outbox_id, "now": now})
+    _ANSWERED.write(connection, {"b_id": outbox_id, "now": now})
 
 
 def one(connection: Connection, outbox_id: int) -> Any | None:  # noqa: ANN401 - a row
     """One message: id, contact_id, state, content."""
-    return connection.execute(_BY_ID, {"id": outbox_id}).first()
+    return _BY_ID.first(connection, {"id": outbox_id})
 
 
 def requeue(connection: Connection, outbox_id: int, now: datetime) -> None:
     """Send a settled row after all."""
-    connection.execute(_REQUEUE, {"b_id": outbox_id, "now": now})
+    _REQUEUE.write(connection, {"b_id": outbox_id, "now": now})
 
 
 def reached_since(connection: Connection, contact_ids: Sequence[int], since: datetime) -> bool:
@@ -334,7 +326,7 @@ def reached_since(connection: Connection, contact_ids: Sequence[int], since: dat
 
 def queued_prompt(connection: Connection, contact_id: int) -> Any | None:  # noqa: ANN401
     """The prompt that still waits for this contact (id, content), into which another one can be merged."""
-    return connection.execute(_QUEUED_PROMPT, {"contact_id": contact_id}).first()
+    return _QUEUED_PROMPT.first(connection, {"contact_id": contact_id})
 
 
 def queued_notices(connection: Connection, contact_id: int) -> list[Any]:
@@ -344,15 +336,15 @@ def queued_notices(connection: Connection, contact_id: int) -> list[Any]:
 
 def rewrite(connection: Connection, outbox_id: int, content: dict[str, Any]) -> None:
     """Change what a queued row says."""
-    connection.execute(_REWRITE, {"b_id": outbox_id, "content": content})
+    _REWRITE.write(connection, {"b_id": outbox_id, "content": content})
 
 
 def erase_due(connection: Connection, now: datetime) -> int:
     """Erase contents that held a receipt and whose day is over; how many."""
-    return connection.execute(_ERASE, {"now": now}).rowcount
+    return _ERASE.write(connection, {"now": now})
 
 
-_RELEASE = (
+_RELEASE = Hot(
     update(_O)
     .where(_O.c.state == OutboxState.SENDING, _O.c.next_at > bindparam("now"))
     .values(next_at=bindparam("now"))
@@ -361,7 +353,7 @@ _RELEASE = (
 
 def release(connection: Connection, now: datetime) -> None:
     """The only process starts: whatever is under way belongs to one that died, and need not wait for its lease."""
-    connection.execute(_RELEASE, {"now": now})
+    _RELEASE.write(connection, {"now": now})
 
 
 class Backlog(NamedTuple):

@@ -4,10 +4,10 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, String, bindparam, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
-from storage.database import Base, is_sqlite
+from storage.database import Base
+from storage.statements import Hot
 
 
 class Recording(Base):
@@ -25,17 +25,13 @@ class Recording(Base):
 _R = Recording.__table__
 
 
-def _keep(dialect: Any) -> Any:  # noqa: ANN401 - the two dialects' inserts share no base with on_conflict
-    statement = dialect.insert(_R)
-    return statement.on_conflict_do_update(
-        index_elements=[_R.c.name],
-        set_={name: statement.excluded[name] for name in ("digest", "media_id", "uploaded_at")},
+_KEEP = Hot(
+    lambda insert: (new := insert(_R)).on_conflict_do_update(
+        index_elements=[_R.c.name], set_={name: new.excluded[name] for name in ("digest", "media_id", "uploaded_at")}
     )
-
-
-_KEEP_SQLITE, _KEEP_POSTGRESQL = _keep(sqlite), _keep(postgresql)
-_USABLE = select(_R.c.media_id).where(_R.c.name == bindparam("name"), _R.c.uploaded_at > bindparam("since"))
-_FORGET = delete(_R).where(_R.c.name == bindparam("b_name"))
+)
+_USABLE = Hot(select(_R.c.media_id).where(_R.c.name == bindparam("name"), _R.c.uploaded_at > bindparam("since")))
+_FORGET = Hot(delete(_R).where(_R.c.name == bindparam("b_name")))
 
 
 def known(connection: Connection) -> dict[str, Any]:
@@ -45,18 +41,15 @@ def known(connection: Connection) -> dict[str, Any]:
 
 def keep(connection: Connection, name: str, digest: str, media_id: str, now: datetime) -> None:
     """Remember an upload, in place of the one before."""
-    connection.execute(
-        _KEEP_SQLITE if is_sqlite(connection) else _KEEP_POSTGRESQL,
-        {"name": name, "digest": digest, "media_id": media_id, "uploaded_at": now},
-    )
+    _KEEP.write(connection, {"name": name, "digest": digest, "media_id": media_id, "uploaded_at": now})
 
 
 def forget(connection: Connection, name: str) -> None:
     """The county took the file away."""
-    connection.execute(_FORGET, {"b_name": name})
+    _FORGET.write(connection, {"b_name": name})
 
 
 def usable(connection: Connection, name: str, since: datetime) -> str | None:
     """The media id of a recording that was uploaded after `since`."""
-    found: str | None = connection.execute(_USABLE, {"name": name, "since": since}).scalar()
+    found: str | None = _USABLE.scalar(connection, {"name": name, "since": since})
     return found

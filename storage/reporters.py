@@ -9,6 +9,7 @@ from sqlalchemy import Connection, ForeignKey, String, bindparam, insert, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from storage.database import Base, Id, Sealed
+from storage.statements import Hot
 
 
 class Reporter(Base):
@@ -30,33 +31,30 @@ class Reporter(Base):
 
 
 _P = Reporter.__table__
-_NEW = insert(_P)
-_LATEST = (
+_NEW = Hot(insert(_P))
+_LATEST = Hot(
     select(_P.c.report_id).where(_P.c.contact_id == bindparam("contact_id")).order_by(_P.c.report_id.desc()).limit(1)
 )
-_CONTACT = select(_P.c.contact_id).where(_P.c.report_id == bindparam("report_id"))
+_CONTACT = Hot(select(_P.c.contact_id).where(_P.c.report_id == bindparam("report_id")))
 
 
 def add(connection: Connection, report_id: int, contact_id: int, role: str, unit_id: int | None, now: datetime) -> None:
     """Keep who reported."""
-    connection.execute(
-        _NEW,
-        {
-            "report_id": report_id, "contact_id": contact_id, "kind": "unasked", "callback": None, "role": role,
-            "unit_id": unit_id, "since": now,
-        },
-    )  # fmt: skip
+    _NEW.write(connection, {
+        "report_id": report_id, "contact_id": contact_id, "kind": "unasked", "callback": None, "role": role,
+        "unit_id": unit_id, "since": now,
+    })  # fmt: skip
 
 
 def latest_report_of(connection: Connection, contact_id: int) -> int | None:
     """The last report this contact made."""
-    found: int | None = connection.execute(_LATEST, {"contact_id": contact_id}).scalar()
+    found: int | None = _LATEST.scalar(connection, {"contact_id": contact_id})
     return found
 
 
 def contact_of(connection: Connection, report_id: int) -> int | None:
     """Where words to the reporter go; None when the person unfollowed."""
-    found: int | None = connection.execute(_CONTACT, {"report_id": report_id}).scalar()
+    found: int | None = _CONTACT.scalar(connection, {"report_id": report_id})
     return found
 
 
@@ -65,30 +63,30 @@ def of(session: Session, report_id: int) -> Reporter:
     return session.get_one(Reporter, report_id)
 
 
-_WISHES = select(_P.c.kind, _P.c.callback.is_not(None).label("number_left")).where(
-    _P.c.report_id == bindparam("report_id")
+_WISHES = Hot(
+    select(_P.c.kind, _P.c.callback.is_not(None).label("number_left")).where(_P.c.report_id == bindparam("report_id"))
 )
-_CALLBACK = select(_P.c.callback).where(_P.c.report_id == bindparam("report_id"))
+_CALLBACK = Hot(select(_P.c.callback).where(_P.c.report_id == bindparam("report_id")))
 
 
 def wishes(connection: Connection, report_id: int) -> tuple[str, bool]:
     """What staff may know of a reporter: `named`, `anonymous` or `unasked`, and whether a number was left."""
-    row = connection.execute(_WISHES, {"report_id": report_id}).first()
+    row = _WISHES.first(connection, {"report_id": report_id})
     return (row.kind, bool(row.number_left)) if row else ("unasked", False)
 
 
 def callback_of(connection: Connection, report_id: int) -> str | None:
     """The number to ring back; whoever asks for it is logged by the caller."""
-    found: str | None = connection.execute(_CALLBACK, {"report_id": report_id}).scalar()
+    found: str | None = _CALLBACK.scalar(connection, {"report_id": report_id})
     return found
 
 
-_WISH = (
+_WISH = Hot(
     update(_P).where(_P.c.report_id == bindparam("b_id")).values(kind=bindparam("kind"), callback=bindparam("callback"))
 )
 
 
-_LEAVE_NUMBER = (
+_LEAVE_NUMBER = Hot(
     update(_P)
     .where(_P.c.report_id == bindparam("b_id"), _P.c.kind != "anonymous", _P.c.callback.is_(None))
     .values(kind="named", callback=bindparam("callback"))
@@ -97,9 +95,9 @@ _LEAVE_NUMBER = (
 
 def leave_number(connection: Connection, report_id: int, callback: str) -> bool:
     """Keep a number that was written in passing; an earlier one stays, and who wants to be anonymous leaves none."""
-    return connection.execute(_LEAVE_NUMBER, {"b_id": report_id, "callback": callback}).rowcount == 1
+    return _LEAVE_NUMBER.write(connection, {"b_id": report_id, "callback": callback}) == 1
 
 
 def wish(connection: Connection, report_id: int, kind: str, callback: str | None) -> None:
     """How the reporter wants to be asked back: `named` (with a telephone number or without) or `anonymous`."""
-    connection.execute(_WISH, {"b_id": report_id, "kind": kind, "callback": callback})
+    _WISH.write(connection, {"b_id": report_id, "kind": kind, "callback": callback})

@@ -27,6 +27,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from storage.cases import Case
 from storage.database import Base, Id, Sealed, SealedJson
 from storage.lifecycle import Step, move
+from storage.statements import Hot
 from storage.tasks import LIVE, Task
 
 
@@ -117,20 +118,20 @@ def _weightier(known: ColumnElement[str], said: str, order: Sequence[str]) -> Co
 
 
 _R, _E = Report.__table__, Entry.__table__
-_NEW = insert(_R).returning(_R.c.id)
-_APPEND = insert(_E).returning(_E.c.id)
-_TOUCH = update(_R).where(_R.c.id == bindparam("b_id")).values(
+_NEW = Hot(insert(_R).returning(_R.c.id))
+_APPEND = Hot(insert(_E).returning(_E.c.id))
+_TOUCH = Hot(update(_R).where(_R.c.id == bindparam("b_id")).values(
     heard_at=bindparam("now"), entries=_R.c.entries + 1, kind=_weightier(_R.c.kind, "kind", KINDS),
     urgency=_weightier(_R.c.urgency, "urgency", URGENCIES), suggested=bindparam("suggested"),
     answers=func.coalesce(bindparam("answers", type_=_R.c.answers.type), _R.c.answers),
-)  # fmt: skip
-_FINISH = (
+))  # fmt: skip
+_FINISH = Hot(
     update(_R)
     .where(_R.c.id == bindparam("b_id"), _R.c.finished_at.is_(None))
     .values(finished_at=bindparam("now"), receipt_index=bindparam("index"))
 )
-_BY_RECEIPT = select(_R.c.id, _R.c.stage, _R.c.case_id, _R.c.finished_at).where(
-    _R.c.receipt_index == bindparam("index")
+_BY_RECEIPT = Hot(
+    select(_R.c.id, _R.c.stage, _R.c.case_id, _R.c.finished_at).where(_R.c.receipt_index == bindparam("index"))
 )
 
 
@@ -146,14 +147,11 @@ def open_report(
     policy_version: int,
 ) -> int:
     """Open a draft; its id."""
-    number: int = connection.execute(
-        _NEW,
-        {
-            "area_id": area_id, "opened_at": now, "heard_at": now, "stage": ReportStage.DRAFT, "kind": kind,
-            "urgency": urgency, "suggested": suggested, "answers": answers, "entries": 1,
-            "policy_version": policy_version,
-        },
-    ).scalar_one()  # fmt: skip
+    number: int = _NEW.scalar(connection, {
+        "area_id": area_id, "opened_at": now, "heard_at": now, "stage": ReportStage.DRAFT, "kind": kind,
+        "urgency": urgency, "suggested": suggested, "answers": answers, "entries": 1,
+        "policy_version": policy_version,
+    })  # fmt: skip
     return number
 
 
@@ -169,13 +167,10 @@ def append(
     by: str = "reporter",
 ) -> int:
     """Add one entry as it came; its id."""
-    number: int = connection.execute(
-        _APPEND,
-        {
-            "report_id": report_id, "inbox_id": inbox_id, "at": now, "by": by, "kind": kind, "text": text,
-            "media_id": media_id,
-        },
-    ).scalar_one()  # fmt: skip
+    number: int = _APPEND.scalar(connection, {
+        "report_id": report_id, "inbox_id": inbox_id, "at": now, "by": by, "kind": kind, "text": text,
+        "media_id": media_id,
+    })  # fmt: skip
     return number
 
 
@@ -190,8 +185,8 @@ def heard(
     answers: dict[str, Any] | None,
 ) -> None:
     """Note that something was added and what the rules now make of the whole."""
-    connection.execute(
-        _TOUCH,
+    _TOUCH.write(
+        connection,
         {"b_id": report_id, "now": now, "kind": kind, "urgency": urgency, "suggested": suggested, "answers": answers},
     )
 
@@ -203,7 +198,7 @@ def entries_of(session: Session, report_id: int) -> list[Entry]:
 
 def by_receipt(connection: Connection, index: bytes) -> Any | None:  # noqa: ANN401 - a row
     """The report with this receipt: id, stage, case_id, finished_at."""
-    return connection.execute(_BY_RECEIPT, {"index": index}).first()
+    return _BY_RECEIPT.first(connection, {"index": index})
 
 
 def merge(session: Session, newer: int, older: int) -> None:
@@ -249,7 +244,7 @@ def last_words_to(session: Session, report_id: int) -> str | None:
 
 def finish(connection: Connection, report_id: int, now: datetime, receipt_index: bytes) -> bool:
     """Everything was asked; False when it was finished before (its receipt stays)."""
-    return connection.execute(_FINISH, {"b_id": report_id, "now": now, "index": receipt_index}).rowcount == 1
+    return _FINISH.write(connection, {"b_id": report_id, "now": now, "index": receipt_index}) == 1
 
 
 def settled_at(session: Session, report_id: int) -> datetime | None:

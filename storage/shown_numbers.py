@@ -20,6 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from storage.database import Base, Id, alone
+from storage.statements import Hot
 
 
 class Shown(Base):
@@ -40,18 +41,22 @@ class Shown(Base):
 
 
 _S: Any = Shown.__table__
-_HAS = select(_S.c.number).where(
+_HAS = Hot(select(_S.c.number).where(
     _S.c.contact_id == bindparam("contact_id"), _S.c.subject == bindparam("subject"),
     _S.c.subject_id == bindparam("subject_id"), _S.c.until > bindparam("now"),
-)  # fmt: skip
-_FREE = select(func.min(case((_S.c.until <= bindparam("now"), _S.c.number))), func.max(_S.c.number)).where(
-    _S.c.contact_id == bindparam("contact_id")
+))  # fmt: skip
+_FREE = Hot(
+    select(func.min(case((_S.c.until <= bindparam("now"), _S.c.number))), func.max(_S.c.number)).where(
+        _S.c.contact_id == bindparam("contact_id")
+    )
 )
-_MEANT = select(_S.c.subject, _S.c.subject_id).where(
-    _S.c.contact_id == bindparam("contact_id"), _S.c.number == bindparam("number"), _S.c.until > bindparam("now")
+_MEANT = Hot(
+    select(_S.c.subject, _S.c.subject_id).where(
+        _S.c.contact_id == bindparam("contact_id"), _S.c.number == bindparam("number"), _S.c.until > bindparam("now")
+    )
 )
-_SHOW_NEW = insert(_S)
-_SHOW = (
+_SHOW_NEW = Hot(insert(_S))
+_SHOW = Hot(
     update(_S)
     .where(_S.c.contact_id == bindparam("b_contact"), _S.c.number == bindparam("b_number"))
     .values(subject=bindparam("subject"), subject_id=bindparam("subject_id"), until=bindparam("until"))
@@ -64,22 +69,22 @@ def number_for(
     """The number under which this contact sees a thing: the one it has, or the smallest free one."""
     alone(connection, f"numbers {contact_id}")  # two alarms to one phone must not take the same number
     thing = {"contact_id": contact_id, "subject": subject, "subject_id": subject_id}
-    has: int | None = connection.execute(_HAS, thing | {"now": now}).scalar()
+    has: int | None = _HAS.scalar(connection, thing | {"now": now})
     if has is not None:
-        connection.execute(_SHOW, thing | {"b_contact": contact_id, "b_number": has, "until": until})
+        _SHOW.write(connection, thing | {"b_contact": contact_id, "b_number": has, "until": until})
         return has
-    lapsed, highest = connection.execute(_FREE, {"contact_id": contact_id, "now": now}).one()
+    ((lapsed, highest),) = _FREE.all(connection, {"contact_id": contact_id, "now": now})
     if lapsed is None:
         number = (highest or 0) + 1  # there are no gaps: numbers lapse, and are given again
-        connection.execute(_SHOW_NEW, thing | {"number": number, "until": until})
+        _SHOW_NEW.write(connection, thing | {"number": number, "until": until})
         return number
-    connection.execute(_SHOW, thing | {"b_contact": contact_id, "b_number": lapsed, "until": until})
+    _SHOW.write(connection, thing | {"b_contact": contact_id, "b_number": lapsed, "until": until})
     return int(lapsed)
 
 
 def meant_by(connection: Connection, contact_id: int, number: int, now: datetime) -> tuple[str, int] | None:
     """What a number means to this contact: (subject, id); None when it lapsed or never was."""
-    row = connection.execute(_MEANT, {"contact_id": contact_id, "number": number, "now": now}).first()
+    row = _MEANT.first(connection, {"contact_id": contact_id, "number": number, "now": now})
     return (row.subject, row.subject_id) if row else None
 
 

@@ -27,10 +27,10 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from storage.database import Base, Id, due_index, is_sqlite
+from storage.database import Base, Id, due_index
+from storage.statements import Hot
 
 
 class TaskState(StrEnum):
@@ -103,35 +103,33 @@ class TaskTold(Base):
 
 
 _T = Task.__table__
-_FIND = select(_T.c.id).where(_T.c.key == bindparam("key"))
+_FIND = Hot(select(_T.c.id).where(_T.c.key == bindparam("key")))
 
 
-def _new(dialect: Any) -> Any:  # noqa: ANN401 - the two dialects' inserts share no base with on_conflict
-    return dialect.insert(_T).on_conflict_do_nothing(index_elements=[_T.c.key]).returning(_T.c.id)
-
-
-_NEW_SQLITE, _NEW_POSTGRESQL = _new(sqlite), _new(postgresql)
-_DUE = (
+_NEW = Hot(lambda insert: insert(_T).on_conflict_do_nothing(index_elements=[_T.c.key]).returning(_T.c.id))
+_DUE = Hot(
     select(_T.c.id, _T.c.kind, _T.c.subject, _T.c.subject_id, _T.c.failures, _T.c.next_at)
     .where(_T.c.next_at <= bindparam("now"), _T.c.state.in_(LIVE))
     .order_by(_T.c.urgency.desc(), _T.c.next_at, _T.c.id)
     .limit(bindparam("limit"))
     .with_for_update(skip_locked=True, key_share=True)
 )
-_MOVE = update(_T).where(_T.c.id == bindparam("b_id")).values(next_at=bindparam("next_at"))
-_MOVE_OPEN = update(_T).where(_T.c.key == bindparam("b_key"), _T.c.state.in_(LIVE)).values(next_at=bindparam("next_at"))
-_NEW_ONLY = insert(_T)
+_MOVE = Hot(update(_T).where(_T.c.id == bindparam("b_id")).values(next_at=bindparam("next_at")))
+_MOVE_OPEN = Hot(
+    update(_T).where(_T.c.key == bindparam("b_key"), _T.c.state.in_(LIVE)).values(next_at=bindparam("next_at"))
+)
+_NEW_ONLY = Hot(insert(_T))
 _FRESH: dict[str, Any] = {
     "person_id": None, "role": None, "state": TaskState.OPEN, "urgency": 0, "rung": 0, "late": False, "failures": 0
 }  # fmt: skip
-_QUIET = (
+_QUIET = Hot(
     update(_T)
     .where(_T.c.key == bindparam("draft"), _T.c.state.in_(LIVE))
     .values(next_at=bindparam("quiet_at", type_=_T.c.next_at.type))
 )
 _BURST = _T.c.key == bindparam("burst")
 _FOLLOW_AT = bindparam("follow_at", type_=_T.c.next_at.type)
-_HEARD = (
+_HEARD = Hot(
     update(_T)
     .where(or_(_BURST, and_(_T.c.key == bindparam("draft"), _T.c.state.in_(LIVE))))
     .values(
@@ -142,17 +140,17 @@ _HEARD = (
     )
 )
 """One update moves both clocks of a report: its silence, and what follows its last words, which may run many times."""
-_CLAIM = (
+_CLAIM = Hot(
     update(_T)
     .where(_T.c.id == bindparam("b_id"), _T.c.state == TaskState.OPEN)
     .values(state=TaskState.CLAIMED, person_id=bindparam("person_id"), claimed_at=bindparam("now"), next_at=None)
 )
-_END = (
+_END = Hot(
     update(_T)
     .where(_T.c.id == bindparam("b_id"), _T.c.state.in_(LIVE))
     .values(state=bindparam("new_state"), ended_at=bindparam("now"), next_at=None, late=_T.c.due_at < bindparam("now"))
 )
-_FAILED = (
+_FAILED = Hot(
     update(_T)
     .where(_T.c.id == bindparam("b_id"))
     .values(next_at=bindparam("next_at"), failures=_T.c.failures + 1, error=bindparam("error"))
@@ -176,55 +174,52 @@ def open_task(  # noqa: PLR0913 - a row has this many columns
     policy_version: int = 0,
 ) -> int:
     """Open a task; its id, or that of the one already opened under this key."""
-    number: int | None = connection.execute(
-        _NEW_SQLITE if is_sqlite(connection) else _NEW_POSTGRESQL,
-        {
-            "key": key, "kind": kind, "subject": subject, "subject_id": subject_id, "area_id": area_id,
-            "person_id": person_id, "role": role, "state": TaskState.OPEN, "urgency": urgency, "opened_at": now,
-            "due_at": due_at, "next_at": next_at, "rung": 0, "late": False, "failures": 0,
-            "policy_version": policy_version,
-        },
-    ).scalar()  # fmt: skip
+    number: int | None = _NEW.scalar(connection, {
+        "key": key, "kind": kind, "subject": subject, "subject_id": subject_id, "area_id": area_id,
+        "person_id": person_id, "role": role, "state": TaskState.OPEN, "urgency": urgency, "opened_at": now,
+        "due_at": due_at, "next_at": next_at, "rung": 0, "late": False, "failures": 0,
+        "policy_version": policy_version,
+    })  # fmt: skip
     if number is None:
-        number = int(connection.execute(_FIND, {"key": key}).scalar_one())
+        number = int(_FIND.scalar(connection, {"key": key}))
     return number
 
 
 def open_several(connection: Connection, shared: Mapping[str, Any], *own: Mapping[str, Any]) -> None:
     """Open several new tasks about one new thing in one statement; nothing was opened under their keys before."""
-    connection.execute(_NEW_ONLY, [{**_FRESH, **shared, **one} for one in own])
+    _NEW_ONLY.write_all(connection, [{**_FRESH, **shared, **one} for one in own])
 
 
 def heard(connection: Connection, report_id: int, *, quiet_at: datetime, follow_at: datetime | None) -> None:
     """Something was added to a report: its silence begins anew, and what follows from it is looked at `follow_at`."""
     values = {"draft": f"draft_report:report:{report_id}", "quiet_at": quiet_at}
     if follow_at is None:
-        connection.execute(_QUIET, values)
+        _QUIET.write(connection, values)
     else:
-        connection.execute(_HEARD, values | {"burst": f"burst:report:{report_id}", "follow_at": follow_at})
+        _HEARD.write(connection, values | {"burst": f"burst:report:{report_id}", "follow_at": follow_at})
 
 
 def due(connection: Connection, now: datetime, limit: int) -> list[Any]:
     """Tasks to look at now, danger first: id, kind, subject, subject_id, failures, next_at; locked till the end."""
-    return list(connection.execute(_DUE, {"now": now, "limit": limit}))
+    return _DUE.all(connection, {"now": now, "limit": limit})
 
 
 def look_again(connection: Connection, task_id: int, next_at: datetime | None) -> None:
     """Set when the task's function looks at it again."""
-    connection.execute(_MOVE, {"b_id": task_id, "next_at": next_at})
+    _MOVE.write(connection, {"b_id": task_id, "next_at": next_at})
 
 
 def put_off(connection: Connection, key: str, next_at: datetime) -> None:
     """Move the look at a live task known by its key (one update, nothing read)."""
-    connection.execute(_MOVE_OPEN, {"b_key": key, "next_at": next_at})
+    _MOVE_OPEN.write(connection, {"b_key": key, "next_at": next_at})
 
 
 def claim(connection: Connection, task_id: int, person_id: int, now: datetime) -> bool:
     """Make this person the one holder; False when it is no longer open (one update decides)."""
-    return connection.execute(_CLAIM, {"b_id": task_id, "person_id": person_id, "now": now}).rowcount == 1
+    return _CLAIM.write(connection, {"b_id": task_id, "person_id": person_id, "now": now}) == 1
 
 
-_IS_OPEN = select(_T.c.id).where(_T.c.id == bindparam("id"), _T.c.state == TaskState.OPEN)
+_IS_OPEN = Hot(select(_T.c.id).where(_T.c.id == bindparam("id"), _T.c.state == TaskState.OPEN))
 
 
 _LIVE_AMONG = select(_T.c.id).where(_T.c.id.in_(bindparam("ids", expanding=True)), _T.c.state.in_(LIVE))
@@ -237,17 +232,17 @@ def live_among(connection: Connection, ids: Sequence[int]) -> set[int]:
 
 def is_open(connection: Connection, task_id: int) -> bool:
     """Whether nobody has taken a task yet."""
-    return connection.execute(_IS_OPEN, {"id": task_id}).first() is not None
+    return _IS_OPEN.first(connection, {"id": task_id}) is not None
 
 
 def end(connection: Connection, task_id: int, now: datetime, state: TaskState = TaskState.DONE) -> bool:
     """End a live task, marked late when it is past due; False when it had ended before."""
-    return connection.execute(_END, {"b_id": task_id, "now": now, "new_state": state}).rowcount == 1
+    return _END.write(connection, {"b_id": task_id, "now": now, "new_state": state}) == 1
 
 
 def failed(connection: Connection, task_id: int, next_at: datetime | None, error: str) -> None:
     """Its function failed: try again at `next_at`, or never (None: parked, and listed by `tongban check`)."""
-    connection.execute(_FAILED, {"b_id": task_id, "next_at": next_at, "error": error[:200]})
+    _FAILED.write(connection, {"b_id": task_id, "next_at": next_at, "error": error[:200]})
 
 
 def live_of_subject(session: Session, subject: str, subject_id: int, kinds: Iterable[str] | None = None) -> list[Task]:
@@ -289,23 +284,25 @@ def told_and_open(session: Session, person_id: int) -> list[Task]:
 def tell(session: Session, task_id: int, person_id: int, rung: int, now: datetime) -> bool:
     """Note that this person was told at this rung; False when already noted."""
     values = {"task_id": task_id, "person_id": person_id, "rung": rung}
-    if session.execute(_WAS_TOLD, values).first() is not None:
+    if _WAS_TOLD.first(session.connection(), values) is not None:
         return False
-    session.execute(_TELL, values | {"told_at": now})
+    _TELL.write(session.connection(), values | {"told_at": now})
     return True
 
 
 _L = TaskTold.__table__
-_WAS_TOLD = select(_L.c.id).where(
-    _L.c.task_id == bindparam("task_id"), _L.c.person_id == bindparam("person_id"), _L.c.rung == bindparam("rung")
+_WAS_TOLD = Hot(
+    select(_L.c.id).where(
+        _L.c.task_id == bindparam("task_id"), _L.c.person_id == bindparam("person_id"), _L.c.rung == bindparam("rung")
+    )
 )
-_TELL = insert(_L)
-_TOLD = select(_L.c.person_id).where(_L.c.task_id == bindparam("task_id")).distinct()
+_TELL = Hot(insert(_L))
+_TOLD = Hot(select(_L.c.person_id).where(_L.c.task_id == bindparam("task_id")).distinct())
 
 
 def told(session: Session, task_id: int) -> list[int]:
     """Everybody who was told about a task (person ids)."""
-    return list(session.execute(_TOLD, {"task_id": task_id}).scalars())
+    return _TOLD.scalars(session.connection(), {"task_id": task_id})
 
 
 def hand_over(connection: Connection, from_person: int, to_person: int, now: datetime) -> None:
@@ -349,7 +346,7 @@ def once_opened(session: Session, subject: str, subject_id: int, kind: str) -> b
     return session.scalar(query.limit(1)) is not None
 
 
-_AGAIN = (
+_AGAIN = Hot(
     update(_T)
     .where(_T.c.key == bindparam("b_key"), _T.c.state.not_in(LIVE))
     .values(state=TaskState.OPEN, ended_at=None, next_at=bindparam("next_at"))
@@ -358,10 +355,10 @@ _AGAIN = (
 
 def open_again(connection: Connection, key: str, next_at: datetime) -> None:
     """A task that had ended is live again, under its old key."""
-    connection.execute(_AGAIN, {"b_key": key, "next_at": next_at})
+    _AGAIN.write(connection, {"b_key": key, "next_at": next_at})
 
 
-_ANEW = (
+_ANEW = Hot(
     update(TaskTold.__table__)
     .where(TaskTold.__table__.c.task_id == bindparam("b_id"))
     .values(rung=TaskTold.__table__.c.rung - 100)
@@ -370,7 +367,7 @@ _ANEW = (
 
 def climb_anew(connection: Connection, task_id: int) -> None:
     """The ladder begins again from its first rung: who was told before is kept, under rungs that are out of the way."""
-    connection.execute(_ANEW, {"b_id": task_id})
+    _ANEW.write(connection, {"b_id": task_id})
 
 
 _WAITING_SINCE = select(func.min(_T.c.next_at)).where(_T.c.next_at.is_not(None))

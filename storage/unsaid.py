@@ -10,10 +10,11 @@ from typing import Any
 from sqlalchemy import Connection, and_, bindparam, or_, select, update
 
 from storage.outbox import Outbox, OutboxKind, OutboxState
+from storage.statements import Hot
 
 _O = Outbox.__table__
 _OPEN = [OutboxState.PASSIVE, OutboxState.QUEUED, OutboxState.UNDELIVERABLE]
-_REPLIES = (
+_REPLIES = Hot(
     select(_O.c.id, _O.c.state, _O.c.content, _O.c.created_at, _O.c.next_at, _O.c.erase_at)
     .where(
         _O.c.contact_id == bindparam("contact_id"),
@@ -25,19 +26,19 @@ _REPLIES = (
     .with_for_update(skip_locked=True, of=_O)  # the sender, which may have one, waits for the person's turn
 )
 _STILL = select(_O.c.id).where(_O.c.id.in_(bindparam("ids", expanding=True)), _O.c.state.in_(_OPEN))
-_CARRIED = update(_O).where(_O.c.id == bindparam("b_id")).values(state=OutboxState.CANCELLED, next_at=None)
+_CARRIED = Hot(update(_O).where(_O.c.id == bindparam("b_id")).values(state=OutboxState.CANCELLED, next_at=None))
 
 
 def replies(connection: Connection, contact_id: int, since: datetime) -> list[Any]:
     """Replies made after `since` of which nothing is known to be read: id, state, content and times, oldest first."""
-    return list(connection.execute(_REPLIES, {"contact_id": contact_id, "since": since}))
+    return _REPLIES.all(connection, {"contact_id": contact_id, "since": since})
 
 
 def carry(connection: Connection, ids: Sequence[int]) -> set[int]:
     """Another reply says the same words, so that these rows need not be said any more; those that still had to be."""
     still = set(connection.execute(_STILL, {"ids": list(ids)}).scalars()) if ids else set()
     if still:
-        connection.execute(_CARRIED, [{"b_id": one} for one in sorted(still)])
+        _CARRIED.write_all(connection, [{"b_id": one} for one in sorted(still)])
     return still
 
 
@@ -49,12 +50,12 @@ _UNSAID = or_(
         _O.c.state.in_([OutboxState.PASSIVE, OutboxState.QUEUED, OutboxState.SENDING, OutboxState.UNDELIVERABLE]),
     ),
 )
-_CANCEL_OF = (
+_CANCEL_OF = Hot(
     update(_O)
     .where(_O.c.contact_id == bindparam("b_contact"), _UNSAID)
     .values(state=OutboxState.CANCELLED, next_at=None)
 )
-_MOVE = (
+_MOVE = Hot(
     update(_O)
     .where(_O.c.contact_id == bindparam("b_contact"), _UNSAID, _O.c.kind != OutboxKind.REPLY)
     .values(contact_id=bindparam("to"))
@@ -63,10 +64,10 @@ _MOVE = (
 
 def cancel_of(connection: Connection, contact_id: int) -> None:
     """This contact is nobody any more: what was to be said to the person is not said to it."""
-    connection.execute(_CANCEL_OF, {"b_contact": contact_id})
+    _CANCEL_OF.write(connection, {"b_contact": contact_id})
 
 
 def move(connection: Connection, contact_id: int, to: int) -> None:
     """The same when the person has another contact now, which is told instead; answers were for the old one."""
-    connection.execute(_MOVE, {"b_contact": contact_id, "to": to})
+    _MOVE.write(connection, {"b_contact": contact_id, "to": to})
     cancel_of(connection, contact_id)

@@ -1,13 +1,16 @@
 """How many statements one turn of a report dialogue needs, and which."""
 
+import sqlite3
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import Any
 
+import psycopg
 from click import echo
-from sqlalchemy import Connection, event
+from sqlalchemy import Dialect, event
 
 from bot import turns
 from bot.turns import Reply
@@ -19,7 +22,7 @@ from tests.bench.targets import BOTS, TITLES, Bench
 from tests.world import Inbound_of, World
 
 DIALOGUES = 20
-_CONTROL = ("BEGIN", "SAVEPOINT", "RELEASE", "ROLLBACK", "COMMIT")
+_CONTROL = ("BEGIN", "SAVEPOINT", "RELEASE", "ROLLBACK", "COMMIT", "PRAGMA")
 
 
 @dataclass(frozen=True)
@@ -59,17 +62,7 @@ def count(url: str) -> list[Counted]:
     """Walk some dialogues in this process, on a database with a county; every turn of them."""
     world, asked, counted = World(connect(url)), list[str](), list[Counted]()
 
-    def note(
-        _connection: Connection,
-        _cursor: object,
-        statement: str,
-        _values: object,
-        _context: object,
-        _many: bool,  # noqa: FBT001 - SQLAlchemy's
-    ) -> None:
-        asked.append(" ".join(statement.split()))
-
-    event.listen(world.engine, "before_cursor_execute", note)
+    event.listen(world.engine, "do_connect", partial(_counting, asked))
     world.now = datetime.now(UTC)
     for number in range(DIALOGUES):
         phone = world.phone(f"bench-{number}")
@@ -85,6 +78,36 @@ def count(url: str) -> list[Counted]:
             world.now += timedelta(seconds=5)
     world.close()
     return counted
+
+
+def _counting(
+    asked: list[str], dialect: Dialect, _record: object, _arguments: Sequence[object], options: dict[str, Any]
+) -> None:
+    """Make the driver's connections with cursors that note what they are asked, by whom ever."""
+
+    def note(statement: object) -> None:
+        asked.append(" ".join(str(statement).split()))
+
+    base: Any = sqlite3.Cursor if dialect.name == "sqlite" else psycopg.Cursor
+
+    class Noting(base):  # type: ignore[misc]  # of either driver
+        def execute(self, statement: Any, *values: Any, **options: Any) -> Any:  # noqa: ANN401 - the drivers' own
+            note(statement)
+            return super().execute(statement, *values, **options)
+
+        def executemany(self, statement: Any, *values: Any, **options: Any) -> Any:  # noqa: ANN401 - as above
+            note(statement)
+            return super().executemany(statement, *values, **options)
+
+    class Connection(sqlite3.Connection):
+        def cursor(self, _factory: object = None) -> Any:  # noqa: ANN401 - as above
+            return super().cursor(Noting)
+
+        def execute(self, statement: str, *values: Any) -> Any:  # noqa: ANN401 - as above
+            note(statement)  # it runs past the cursor's own method
+            return super().execute(statement, *values)
+
+    options |= {"factory": Connection} if dialect.name == "sqlite" else {"cursor_factory": Noting}
 
 
 def _sorted(text: str, asked: Sequence[str]) -> Counted:
