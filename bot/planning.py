@@ -13,6 +13,7 @@ from bot.channels import BY_TELEPHONE, Channel, Offer, choose, spend
 from bot.replies import cut
 from bot.telling import tell
 from bot.turns import SHORT_MESSAGES, WINDOW_MESSAGES
+from handlers.conversation import is_answered
 from handlers.policy import Policy
 from handlers.prompts import still_true
 from handlers.workdays import local_day, next_midnight
@@ -118,9 +119,8 @@ def _plan(
     content: dict[str, Any] | None = row.content or {}
     if talk is None or not content:
         return Plan(row.id, row.contact_id, "", row.kind, None, False, {}, row.attempts, is_doubtful, made)  # noqa: FBT003 - no window
-    content = still_true(connection, row.id, content)
-    if content is None or _is_over(connection, row, content, now):
-        outbox.settle(connection, row.id, OutboxState.CANCELLED, now=now)
+    content = _left_to_say(connection, row, content, talk, now)
+    if content is None:
         return None
     asked_for_at = row.created_at + unsaid.LISTED_AFTER
     if row.kind == OutboxKind.REPLY and offer.policy.only_answers and "media" not in content and now < asked_for_at:
@@ -141,6 +141,31 @@ def _plan(
         row.id, row.contact_id, to, row.kind, channel, is_short, content, row.attempts, is_doubtful, made,
         not talk.openid,
     )  # fmt: skip
+
+
+def _left_to_say(
+    connection: Connection,
+    row: Any,  # noqa: ANN401 - a row
+    content: dict[str, Any],
+    talk: Talk,
+    now: datetime,
+) -> dict[str, Any] | None:
+    """What is still to be said of a row; when that is nothing, the row is settled.
+
+    A question that has its answer was read, though nobody noted that: only what stood beside it is said again.
+    """
+    if content.get("asks") and is_answered(talk, content["asks"]):
+        if "beside" in content:
+            left = {"text": content["beside"]}
+            outbox.rewrite(connection, row.id, left)
+            return left
+        outbox.settle(connection, row.id, OutboxState.ANSWERED, now=now)
+        return None
+    true = still_true(connection, row.id, content)
+    if true is None or _is_over(connection, row, true, now):
+        outbox.settle(connection, row.id, OutboxState.CANCELLED, now=now)
+        return None
+    return true
 
 
 def _opens_at(connection: Connection, talk: Talk, row: Any, now: datetime, offer: Offer) -> datetime | None:  # noqa: ANN401 - a row

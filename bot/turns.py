@@ -302,9 +302,12 @@ def _keep_words(turn: Turn, inbox_id: int, *, passive: bool, waiting: Sequence[A
         pieces, later = cut("\n\n".join(turn.said)), turn.now
     if not pieces:
         return Reply(queued=True)
+    content: dict[str, Any] = {"text": pieces[0]}
+    if turn.asks and len(pieces) == 1 and not before:
+        content |= _question(turn, turn.asks)
     first = outbox.add(
         turn.connection, contact_id=turn.talk.contact_id, inbox_id=inbox_id if passive else None, kind=OutboxKind.REPLY,
-        state=OutboxState.PASSIVE if passive else OutboxState.QUEUED, content={"text": pieces[0]}, now=turn.now,
+        state=OutboxState.PASSIVE if passive else OutboxState.QUEUED, content=content, now=turn.now,
         next_at=turn.now + PASSIVE_PATIENCE if passive else later, erase_at=erase_at,
     )  # fmt: skip
     for piece in pieces[1:]:
@@ -314,6 +317,16 @@ def _keep_words(turn: Turn, inbox_id: int, *, passive: bool, waiting: Sequence[A
         )  # fmt: skip
     recordings.follow(turn)
     return Reply(pieces[0], first, turn.now, queued=True)
+
+
+def _question(turn: Turn, asks: tuple[str, bool]) -> dict[str, Any]:
+    """Which question a reply puts, so that a late copy does not put it to somebody who has answered it.
+
+    Whoever answered by an option has read everything. Any words answer a free question, even the same ones sent again
+    because the account seemed out of order, so what was said beside it may still be unread.
+    """
+    question, is_free = asks
+    return {"asks": question} | ({"beside": "\n\n".join(turn.said[:-1])} if is_free and turn.said[1:] else {})
 
 
 def _stored(connection: Connection, inbox_id: int) -> Reply:

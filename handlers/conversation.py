@@ -145,6 +145,7 @@ class Flow:
         self.asked[key] = self.asked.get(key, 0) + 1
         options = self.questions[key].options(turn, self)
         turn.say(f"{self.name}/{key}", options=options, menu=f"{self.name}.{key}", **self.values(turn))
+        turn.asks = f"{self.name}.{key}", self.questions[key].free
         self.keep(turn, key)
 
     def keep(self, turn: Turn, asked: str | None = None) -> None:
@@ -263,6 +264,13 @@ def end(talk: Talk) -> None:
     """The same in a conversation that need not be the speaker's; the caller keeps it."""
     talk.flow = talk.asked = talk.asked_at = None
     talk.answers = {key: value for key, value in talk.answers.items() if key != _STATE}
+
+
+def is_answered(talk: Talk, question: str) -> bool:
+    """Whether a question that was put, `flow.question`, has its answer, or its flow is over."""
+    name, _, key = question.partition(".")
+    state = talk.answers.get(_STATE)
+    return talk.flow != name or state is None or key in state["answers"]
 
 
 def show(turn: Turn, name: str) -> None:

@@ -61,6 +61,8 @@ class Turn:
     said: list[str] = field(default_factory=list)
     named: list[str] = field(default_factory=list)
     """The texts that were said, by name."""
+    asks: tuple[str, bool] | None = None
+    """The question of a flow that was put last, as `flow.question`, and whether any words are an answer to it."""
     holds_receipt: bool = False
     """Whether what was said holds a receipt and has to be erased after a day."""
     kinds: "Mapping[str, TaskKind]" = field(default_factory=dict)
@@ -93,6 +95,7 @@ class Turn:
             self._session.close()
             self._session = None
         self.named.clear()
+        self.asks = None
         for known in ("person", "roles"):  # rows of the session that is gone
             self.__dict__.pop(known, None)
 
