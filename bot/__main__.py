@@ -14,6 +14,7 @@ from bot import (
     key_commands,
     operator_commands,
     people_commands,
+    watch_commands,
 )
 from bot.app import running
 from bot.cli import Tongban, run_until_stopped, settings_of
@@ -58,6 +59,7 @@ for _command in (
     *key_commands.COMMANDS,
     *operator_commands.COMMANDS,
     *people_commands.COMMANDS,
+    *watch_commands.COMMANDS,
 ):
     main.add_command(_command)
 

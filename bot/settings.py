@@ -8,13 +8,11 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Self, get_args
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationError,
@@ -27,6 +25,8 @@ from bot.addresses import is_loopback, origin
 from bot.settings_errors import SettingsError as SettingsError  # noqa: PLC0414 - callers find it beside `load`
 from bot.settings_errors import sentence
 from bot.settings_policy import read_policy
+from bot.settings_section import Section
+from bot.settings_watch import Watchdog
 from bot.template_fields import problem
 from handlers.policy import Policy, Way
 from storage.ciphers import Cipher
@@ -69,34 +69,6 @@ Origin = Annotated[str, AfterValidator(origin)]
 AesKey = Annotated[SecretStr, AfterValidator(_aes_key)]
 
 
-class Section(BaseModel):
-    """One table of the file."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-    secrets: ClassVar[frozenset[str]] = frozenset()
-
-    @model_validator(mode="before")
-    @classmethod
-    def _read(cls, given: object) -> object:
-        """Drop what is empty and replace `<secret>_file` by the text of that file."""
-        if not isinstance(given, dict):
-            return given
-        kept = {key: value for key, value in given.items() if value != ""}
-        for name in cls.secrets:
-            path = kept.pop(f"{name}_file", None)
-            if path is None:
-                continue
-            if name in kept:
-                raise ValueError(f"{name} and {name}_file are both set; keep one of them")
-            try:
-                kept[name] = Path(str(path)).read_text(encoding="utf-8").strip()
-            except (OSError, ValueError):
-                raise ValueError(f"{name}_file names a file that cannot be read") from None
-            if not kept[name]:
-                raise ValueError(f"{name}_file names an empty file")
-        return kept
-
-
 class Template(Section):
     """One approved template of the account: its id, and what goes into which of its fields (bot/template_fields.py)."""
 
@@ -129,8 +101,8 @@ class Wechat(Section):
     open_origin: Origin = _OPEN
     qr_origin: Origin = _QR
     proxy: SecretStr | None = None
-    verify_files: Annotated[dict[str, str], AfterValidator(_verify_files)] = {}
-    templates: Annotated[dict[Purpose, Template], AfterValidator(_templates)] = {}
+    verify_files: Annotated[dict[str, str], AfterValidator(_verify_files)] = Field(default={})
+    templates: Annotated[dict[Purpose, Template], AfterValidator(_templates)] = Field(default={})
     daily_limits: Annotated[dict[Way, Annotated[int, Field(ge=1)]], AfterValidator(_limits)] = DAILY
     sends_per_second: Annotated[int, Field(ge=1)] = 50
 
@@ -231,6 +203,7 @@ class Settings(BaseSettings):
     simulator: Simulator = Simulator()
     demo: Demo = Demo()
     log: Log = Log()
+    watchdog: Watchdog = Watchdog()
     policy: Annotated[Policy, BeforeValidator(read_policy)] = Policy()
 
     @classmethod
@@ -264,6 +237,12 @@ class Settings(BaseSettings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _somebody_sends_the_sms(self) -> Self:
+        if not (self.gateway.sms_url or self.gateway.call_url) and any(one.phone for one in self.watchdog.people):
+            raise ValueError("[watchdog] people have a phone, but [gateway] names neither sms_url nor call_url")
+        return self
+
     def _addresses(self) -> list[tuple[str, str]]:
         return [
             ("[wechat] api_origin", self.wechat.api_origin),
@@ -277,6 +256,7 @@ class Settings(BaseSettings):
             ("[web] public_origin", self.web.public_origin),
             ("[web] host", self.web.host),
             ("[simulator] bot_url", self.simulator.bot_url),
+            *([("[watchdog] mail.host", self.watchdog.mail.host)] if self.watchdog.mail.host else []),
         ]
 
 

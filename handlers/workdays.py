@@ -63,3 +63,14 @@ def in_window(policy: Policy, moment: datetime) -> datetime:
     if local.time() >= policy.prompts_until:
         return at(local.date() + timedelta(days=1), policy.prompts_from)
     return moment
+
+
+def working_time(policy: Policy, since: datetime, until: datetime, hours: tuple[time, time]) -> timedelta:
+    """How much of the time between two moments lies within the working hours of workdays."""
+    total, day = timedelta(), local_day(since)
+    while day <= local_day(until):
+        if is_workday(policy, day):
+            begin, end = (at(day, hour) for hour in hours)
+            total += max(min(until, end) - max(since, begin), timedelta())
+        day += timedelta(days=1)
+    return total

@@ -12,10 +12,13 @@ from pydantic import BaseModel
 from bot.__main__ import main
 from bot.errcodes import Reaction, reaction
 from bot.faults import POINTS, VARIABLE
+from bot.metrics import registry
 from bot.settings import Settings
+from bot.watch import OF_THE_BOT
 from handlers import routes
 from handlers.check import MISSING
 from handlers.policy import Level, Numbers, Policy
+from messages import labels
 
 ROOT = Path(__file__).parents[1]
 DOCS = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
@@ -131,6 +134,15 @@ def findings() -> set[str]:
 def test_the_runbook_has_a_section_for_every_finding_and_for_no_other() -> None:
     part = text("docs/runbook.md").split("## Findings of `tongban check`")[1].split("\n## ")[0]
     assert set(re.findall(r"^### (\w+)$", part, re.MULTILINE)) == findings()
+
+
+def test_operations_has_a_section_for_every_alarm_of_the_watchdog_and_a_line_for_every_metric() -> None:
+    page = text("docs/operations.md")
+    part = page.split("## Alarms")[1].split("\n## ")[0]
+    assert set(re.findall(r"^### (\w+)$", part, re.MULTILINE)) == set(labels("watchdog"))
+    assert set(labels("watchdog")) > OF_THE_BOT
+    named = set(re.findall(r"`(tongban_\w+)`", page))
+    assert named == {metric.name for metric in registry.collect()}
 
 
 def test_the_fault_points_that_the_runbook_names_exist() -> None:

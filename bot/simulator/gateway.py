@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from bot.simulator.world import World
 
 OLDEST = 300
-PURPOSES = frozenset({"alarm", "task", "digest", "notice"})
+PURPOSES = frozenset({"alarm", "task", "digest", "notice", "watchdog"})
 FIELDS = frozenset({"id", "to", "purpose", "text", "keys", "values"})
 ID = re.compile(r"[\x21-\x7e]{1,128}")
 NUMBER = re.compile(r"\+?[0-9]{3,20}")

@@ -18,6 +18,7 @@ from tests.support.waiting import free_port
 from tests.world import MONDAY_MORNING, World
 
 APP_ID, SECRET, TOKEN = "wxapp00000000000", "app-secret", "apptoken"
+GATEWAY_SECRET = "app-gateway"
 AES_KEY = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
 
 
@@ -62,7 +63,7 @@ async def place(folder: Path, url: str, *, demo: bool = True, prepared: bool = T
     port = free_port()
     given = SimulatorSettings(
         app_id=APP_ID, app_secret=SECRET, token=TOKEN, encoding_aes_key=AES_KEY, bot_url=f"http://127.0.0.1:{port}",
-        retry_pause=0.05,
+        retry_pause=0.05, gateway_secret=GATEWAY_SECRET,
     )  # fmt: skip
     keys = folder / "tongban.keys"
     sealing.append_new_key(keys, MONDAY_MORNING)
