@@ -72,6 +72,8 @@ def _inside(place: int, spans: list[tuple[int, int]]) -> bool:
 
 def _fitting(text: str) -> int:
     """How many characters of `text` make one piece."""
+    if 2 * len(text) <= MOST:
+        return len(text)
     units = 0
     for index, character in enumerate(text):
         units += 2 if ord(character) > 0xFFFF else 1  # noqa: PLR2004 - beyond, UTF-16 takes two units

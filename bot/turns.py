@@ -77,7 +77,8 @@ def take(connection: Connection, inbound: Inbound, arrived_at: datetime, now: da
         return Reply()
     talk = _talk(connection, inbound, now)
     key = inbox.key_of(inbound.identity)
-    inbox_id = inbox.claim(connection, key, talk.contact_id, arrived_at, inbound.as_json())
+    fields = inbound.as_json()
+    inbox_id = inbox.claim(connection, key, talk.contact_id, arrived_at, fields)
     late = inbox_id is None
     if inbox_id is None:
         known = inbox.find(connection, key)
@@ -87,7 +88,7 @@ def take(connection: Connection, inbound: Inbound, arrived_at: datetime, now: da
             return _stored(connection, known[0]) if known else Reply()
         inbox_id = known[0]
         inbox.settle(connection, inbox_id, InboxState.DONE, attempts=0)
-    message = Message.from_json(inbound.as_json(), arrived_at)
+    message = Message.from_json(fields, arrived_at)
     passive = policy.only_answers or not late  # else the platform has its `success`: the words go by the outbox
     reply = _run(connection, inbox_id, talk, message, now, policy, attempts=0, passive=passive)
     return reply if passive else Reply(queued=True)

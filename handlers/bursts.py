@@ -100,7 +100,7 @@ def _place(turn: Turn, report: Report) -> None:
     if report.area_id != county:
         return
     said = " ".join(one.text for one in reports.entries_of(turn.session, report.id) if one.text)
-    named = areas.belonging(turn.session, said)[:1]
+    named = areas.belonging(turn.connection, said)[:1]
     if named and named[0].id != county:
         reports.move_to(turn.session, report, named[0].id)
         alarms.start_anew(turn, report.id)

@@ -32,5 +32,7 @@ class Message:
     @classmethod
     def from_json(cls, data: dict[str, Any], arrived_at: datetime | None = None) -> Self:
         """From the inbox row's JSON; fields that only the codec needs are left out."""
-        known = {field.name for field in fields(cls)} - {"arrived_at"}
-        return cls(**{name: data[name] for name in known & data.keys()}, arrived_at=arrived_at)
+        return cls(**{name: data[name] for name in _KNOWN & data.keys()}, arrived_at=arrived_at)
+
+
+_KNOWN = {field.name for field in fields(Message)} - {"arrived_at"}

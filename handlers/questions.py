@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 from zoneinfo import ZoneInfo
 
@@ -143,6 +144,7 @@ class Choice(Question[str]):
         return code
 
 
+@lru_cache(maxsize=1024)  # labels are few, names of children to choose from are many
 def _names(label: str) -> set[str]:
     """What an option may be called: its words, and those before and inside its brackets."""
     parts = [label, *pattern("bracket").split(label)]

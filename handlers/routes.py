@@ -150,7 +150,9 @@ def _asks_progress(turn: Turn, flow: Flow, message: Message) -> bool:
 
 def _tapped_flow(message: Message) -> bool:
     """Whether a link of some flow's question was tapped; other links stand for the words they show."""
-    name, _, question = (message.menu_id or "").partition(".")
+    if not message.menu_id:
+        return False
+    name, _, question = message.menu_id.partition(".")
     return any(flow.name == name and question in flow.questions for flow in FLOWS)
 
 

@@ -104,7 +104,7 @@ class Turn:
     @cached_property
     def person(self) -> Person | None:
         """The bound person who speaks; None for a citizen."""
-        return people.person_of(self.session, self.talk.person_id) if self.talk else None
+        return people.person_of(self.session, self.talk.person_id) if self.talk and self.talk.person_id else None
 
     @cached_property
     def roles(self) -> dict[str, int | None]:

@@ -84,6 +84,7 @@ def as_json(understanding: Understanding) -> dict[str, object]:
     }
 
 
+@lru_cache(maxsize=16)  # a turn asks several times about the same words
 def understand(text: str, role: str | None = None) -> Understanding:
     """Read `text` as said by somebody with `role` (of labels.toml, or teacher, villager, caseworker, supervisor)."""
     read = _read(text)
@@ -127,7 +128,7 @@ class _Read:
     facts: "_Facts"
 
 
-@lru_cache(maxsize=16)  # a turn asks several times about the same words
+@lru_cache(maxsize=16)  # for different roles
 def _read(text: str) -> _Read | None:
     words = book()
     raw = plain(text[:_LONGEST])

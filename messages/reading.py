@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 from messages.files import table
 
@@ -48,6 +48,7 @@ def command(text: str) -> Command | None:
     return None
 
 
+@cache
 def answer_words(kind: str) -> frozenset[str]:
     """The ways of saying one command, bare: `answer_words("yes")` holds 是, 对, 嗯 and so on."""
     return frozenset(_bare(word) for word in table("words.toml")[kind]["words"])
@@ -64,6 +65,7 @@ def heard(text: str) -> str:
     return "".join(map(_heard, text))
 
 
+@lru_cache(maxsize=8192)  # of writing in use, not of every sign there is
 def _heard(character: str) -> str:
     """One character as `plain` would have it, where that is one character, so that positions stay true."""
     plainer = unicodedata.normalize("NFKC", character).translate(_simplified()).lower()

@@ -1,11 +1,13 @@
 """Areas (county, township, village, group) and units (schools, police stations, …) in them."""
 
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import ForeignKey, String, UniqueConstraint, and_, bindparam, literal, or_, select
+from sqlalchemy import Connection, ForeignKey, String, UniqueConstraint, and_, bindparam, literal, or_, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from storage.database import Base, Id
+from storage.statements import Hot
 
 
 class AreaLevel(StrEnum):
@@ -104,22 +106,24 @@ def mentioned(session: Session, text: str) -> list[Area]:
     return sorted(session.scalars(query), key=lambda area: (-len(area.path), area.id))
 
 
-_BELONGING = select(Area).where(
-    or_(
-        and_(
-            bindparam("text", type_=String).contains(Area.name, autoescape=False),
-            Area.level.in_([AreaLevel.TOWNSHIP, AreaLevel.VILLAGE]),
-        ),
-        Area.level == AreaLevel.COUNTY,
+_BELONGING = Hot(
+    select(Area.id, Area.level, Area.path).where(
+        or_(
+            and_(
+                bindparam("text", type_=String).contains(Area.name, autoescape=False),
+                Area.level.in_([AreaLevel.TOWNSHIP, AreaLevel.VILLAGE]),
+            ),
+            Area.level == AreaLevel.COUNTY,
+        )
     )
 )
 
 
-def belonging(session: Session, text: str) -> list[Area]:
-    """Where words belong: townships and villages they name, the smallest first, and the county last.
+def belonging(connection: Connection, text: str) -> list[Any]:
+    """Where words belong (id, level, path): townships and villages they name, the smallest first, the county last.
 
     Of villages with the same name the one whose township is named too comes first.
     """
-    found = list(session.scalars(_BELONGING, {"text": text}))
+    found = _BELONGING.all(connection, {"text": text})
     paths = [one.path for one in found]
     return sorted(found, key=lambda one: (-sum(one.path.startswith(path) for path in paths), -len(one.path), one.id))

@@ -86,6 +86,13 @@ class Talk:
     unreachable_since: datetime | None = None
     """Since when the platform says that it does not reach this contact."""
 
+    def __copy__(self) -> "Talk":
+        """As `copy.copy` does it for any object, at a tenth of the cost: a turn does it twice."""
+        made = object.__new__(Talk)
+        for name in Talk.__slots__:
+            setattr(made, name, getattr(self, name))
+        return made
+
 
 _C, _V = Contact.__table__, Conversation.__table__
 _KEPT = (

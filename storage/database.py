@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, ClassVar
 
 from sqlalchemy import (
@@ -67,6 +68,7 @@ def _utc(value: datetime | None) -> datetime | None:
     return value.astimezone(UTC)
 
 
+@lru_cache(maxsize=64)  # a turn keeps its own moment in a dozen columns
 def _utc_text(value: datetime | None) -> str | None:
     """As SQLAlchemy writes a DATETIME, so that moments sort as their texts do."""
     moment = _utc(value)
@@ -124,6 +126,9 @@ class Sealed(SealedColumn):
         return plain.decode("utf-8", "surrogatepass")
 
 
+_JSON = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"))
+
+
 class SealedJson(SealedColumn):
     """Sealed JSON: assign a new dict or list, in-place changes are not noticed."""
 
@@ -131,7 +136,7 @@ class SealedJson(SealedColumn):
 
     def pack(self, value: Any) -> bytes:  # noqa: ANN401
         """Compact JSON."""
-        return json.dumps(value, ensure_ascii=True, separators=(",", ":")).encode()
+        return _JSON.encode(value).encode()
 
     def unpack(self, plain: bytes) -> Any:  # noqa: ANN401
         """The parsed value."""
