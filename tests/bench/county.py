@@ -1,11 +1,12 @@
 """The smallest county in which a report finds its way: one area, and one supervisor who is also on duty."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from functools import partial
 from pathlib import Path
 
 from sqlalchemy import create_engine, func, select
 
+from handlers.policy import Policy
 from storage import sealing
 from storage.areas import AreaLevel
 from storage.database import connect
@@ -25,6 +26,7 @@ encoding_aes_key = "{account.AES_KEY}"
 original_id = "{account.ORIGINAL_ID}"
 mode = "safe"
 api_origin = "http://127.0.0.1:{platform}"
+sends_per_second = {sends_per_second}
 
 [wechat.templates.alarm]
 template_id = "alarm"
@@ -53,7 +55,14 @@ file = "{keys}"
 
 [log]
 level = "warning"
+
+[policy]
+prompts_from = {policy.prompts_from}
+prompts_until = {policy.prompts_until}
+digest_at = {policy.digest_at}
 """
+POLICY = Policy(version=1, prompts_from=time(0), prompts_until=time(23, 59, 59), digest_at=time(0))
+"""Whenever the bench runs, people may be prompted and the digest is due."""
 
 
 class County:
@@ -74,9 +83,13 @@ class County:
         world.duty(area, world.person("值班员", Role.COUNTY_SUPERVISOR, area, phone="13800000000"))
         world.close()
 
-    def settings(self, path: Path, *, url: str, port: int, platform: int) -> None:
+    def settings(self, path: Path, *, url: str, port: int, platform: int, sends_per_second: int = 50) -> None:
         """Write a config.toml."""
-        path.write_text(CONFIG.format(account=account, url=url, port=port, platform=platform, keys=self.keys), "utf-8")
+        told = CONFIG.format(
+            account=account, url=url, port=port, platform=platform, keys=self.keys, policy=POLICY,
+            sends_per_second=sends_per_second,
+        )  # fmt: skip
+        path.write_text(told, "utf-8")
 
 
 def kept(url: str) -> tuple[int, int]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from tests.bench import chat, statements
+from tests.bench import chat, statements, sweep
 from tests.bench.figures import Findings
 from tests.bench.scale import Scale
 from tests.bench.targets import Bench
@@ -11,4 +11,5 @@ Group = Callable[[Bench, Scale], Findings]
 GROUPS: Mapping[str, Group] = {
     "chat": chat.measure,
     "statements": statements.measure,
+    "sweep": sweep.measure,
 }

@@ -1,5 +1,6 @@
 """Servers as processes of their own: pinned to a core, waited for, their CPU read from /proc, stopped again."""
 
+import json
 import os
 import socket
 import subprocess
@@ -7,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ CORES = sorted(os.sched_getaffinity(0)) if sys.platform == "linux" else [0]
 SERVER_CORES, GENERATOR_CORES = ({CORES[0]}, {CORES[1]}) if len(CORES) > 1 else (set(CORES), set(CORES))
 PATIENCE = 120.0
 """Seconds for a server to start, or to stop with all that it still has to finish."""
+READY = "ready\n"
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,34 @@ def serving(
             process.kill()
             process.wait()
             raise RuntimeError(f"{command[0]} did not stop when asked to; see {log}") from None
+
+
+def together(commands: Sequence[Sequence[str | Path]], cores: set[int]) -> list[dict[str, float]]:
+    """Run programs that say `ready`, are told to go all at once, and print one line of JSON: what each printed."""
+    with ExitStack() as stack, pinned(cores):
+        running = [
+            stack.enter_context(
+                subprocess.Popen(command, cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            )
+            for command in commands
+        ]
+        for one in running:
+            assert one.stdout is not None
+            if one.stdout.readline() != READY:
+                raise RuntimeError(f"{' '.join(map(str, one.args))} did not become ready")  # type: ignore[arg-type]  # a list
+        for one in running:
+            assert one.stdin is not None
+            one.stdin.write("go\n")
+            one.stdin.flush()
+        told = [one.communicate()[0] for one in running]
+    return [json.loads(one) for one in told]
+
+
+def get_ready() -> None:
+    """The other side of `together`."""
+    sys.stdout.write(READY)
+    sys.stdout.flush()
+    sys.stdin.readline()
 
 
 def wait_for(there: Callable[[], bool]) -> None:

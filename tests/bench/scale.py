@@ -14,9 +14,14 @@ class Scale:
     """Of one phase of a conversation."""
     burst: int
     """People who write at the same moment."""
-    name: str
+    due: int
+    """Children whose visit is due, of `few` and of `many` on file."""
+    few: int
+    many: int
+    sweep_seconds: float
+    """The longest that one sweep may take."""
     bots: tuple[Name, ...] = BOTS
 
 
-FULL = Scale(rounds=3, seconds=4.0, burst=3000, name="full")
-QUICK = Scale(rounds=1, seconds=1.5, burst=3000, name="quick")
+FULL = Scale(rounds=3, seconds=4.0, burst=3000, due=100_000, few=1_000_000, many=5_000_000, sweep_seconds=6)
+QUICK = Scale(rounds=1, seconds=1.5, burst=3000, due=10_000, few=40_000, many=200_000, sweep_seconds=2)

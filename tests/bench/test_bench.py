@@ -5,18 +5,23 @@ import struct
 import sys
 from collections.abc import Iterator
 from dataclasses import fields
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine
 from wechatpy.crypto import WeChatCrypto
 from wechatpy.parser import parse_message
 
-from tests.bench import account, dialogues, pushes
+from storage.children import Child
+from storage.tasks import Task, TaskTold
+from tests.bench import account, dialogues, filled, pushes, sweep
 from tests.bench.county import County
 from tests.bench.figures import Findings, table
 from tests.bench.load import Generator, Load, built, sampled
-from tests.bench.process import ROOT, SERVER_CORES, Server, serving
+from tests.bench.process import ROOT, SERVER_CORES, Server, serving, together
 from tests.bench.rounds import missing
+from tests.bench.servers import core_loop
 from tests.bench.statements import DIALOGUES as TURNS
 from tests.bench.statements import count
 from tests.support.databases import SqliteDatabases
@@ -118,3 +123,29 @@ def test_a_lost_and_a_doubled_message_are_both_seen(tmp_path: Path) -> None:
     assert list(missing(url, [told])) == []
     assert list(missing(url, [_load(good=told.good - 1, complete=TURNS)])) != []
     assert list(missing(url, [_load(good=told.good - 1, complete=TURNS, broken=1)])) == []
+
+
+@pytest.mark.slow
+def test_a_sweep_asks_for_every_visit_that_is_due_once_and_the_bench_would_see_two(tmp_path: Path) -> None:
+    databases, county = SqliteDatabases(tmp_path), County(tmp_path)
+    url = databases.copy(county.found)
+    staff = filled.found(url)
+    with filled.quickly(url, Child, Task) as connection:
+        filled.add_children(connection, staff, 400, 40, datetime.now(UTC))
+    with create_engine(url).connect() as connection:
+        due = filled.count(connection, Task, Task.next_at <= datetime.now(UTC))
+    command = [sys.executable, "-m", "tests.bench.servers.sweeper", url, str(county.keys), "60"]
+    assert 20 < due < 60
+    assert [one["done"] for one in together([command], SERVER_CORES)] == [due]
+    assert sweep.doubled(url) == 0
+    with create_engine(url).begin() as connection:
+        connection.execute(TaskTold.__table__.delete().where(TaskTold.id == 1))
+    assert sweep.doubled(url) == 1
+
+
+def test_the_bare_loop_comes_to_its_end_and_leaves_everything_as_it_was(tmp_path: Path) -> None:
+    url = SqliteDatabases(tmp_path).fresh()
+    core_loop.build(url, 2000, 700)
+    command = [sys.executable, "-m", "tests.bench.servers.core_loop", url]
+    first, second = (together([command], SERVER_CORES)[0]["done"] for _ in range(2))
+    assert 500 < first == second < 900
