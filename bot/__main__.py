@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from bot import (
+    backup_commands,
     demo_commands,
     faults,
     import_commands,
@@ -54,6 +55,7 @@ def migrate(context: click.Context) -> None:
 
 
 for _command in (
+    *backup_commands.COMMANDS,
     *demo_commands.COMMANDS,
     *import_commands.COMMANDS,
     *key_commands.COMMANDS,

@@ -1,21 +1,17 @@
 """The composition root: every long-lived object is built here, given to the others, and closed in reverse."""
 
-import fcntl
-import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
-from typing import IO
 
 import aiohttp
 import structlog
 from aiohttp import web
 from sqlalchemy import Connection
-from sqlalchemy.engine import make_url
 
-from bot import account
+from bot import account, metrics
+from bot.alone import alone_on
 from bot.channels import Channel, Offer
 from bot.cli import use_keys
 from bot.clock import Clock
@@ -38,7 +34,7 @@ from bot.worker import Worker
 from handlers import digest, routes
 from handlers.policy import Policy
 from handlers.turn import Turn
-from storage import county, media, outbox, renditions, sealing
+from storage import county, media, outbox, pause, renditions, sealing
 from storage.database import is_sqlite
 from storage.migrate import is_current
 
@@ -47,7 +43,9 @@ log = structlog.get_logger()
 BACKLOG = 4096
 """Connections that may wait to be taken up. With aiohttp's own 128, of 3,000 that come at once (a burst of an account's
 followers) the system drops most, and who was dropped twice comes too late for the platform's five seconds."""
-CLOCK_EVERY, TAGS_EVERY, PROBE_EVERY, KEYS_EVERY, RECORDINGS_EVERY, KEEP_HOUSE_EVERY = 1, 10, 60, 60, 300, 300
+CLOCK_EVERY, PAUSE_EVERY, TAGS_EVERY, PROBE_EVERY, KEYS_EVERY, RECORDINGS_EVERY, KEEP_HOUSE_EVERY = (
+    1, 3, 10, 60, 60, 300, 300,
+)  # fmt: skip
 """Seconds."""
 
 
@@ -68,7 +66,7 @@ class Bot:
 async def running(settings: Settings) -> AsyncIterator[Bot]:
     """Start everything; on leaving, finish the turns that are under way and close."""
     async with AsyncExitStack() as stack:
-        stack.enter_context(_alone_on(settings.database.url))
+        stack.enter_context(alone_on(settings.database.url))
         use_keys(settings)
         database = open_database(settings.database.url)
         stack.callback(database.close)
@@ -84,11 +82,13 @@ async def running(settings: Settings) -> AsyncIterator[Bot]:
         worker = Worker(
             database, sender, Fetcher(database, wechat, clock, policy), Renderer(database, clock), clock, policy
         )
+        await _begin_paused(database, worker)
         await _keep_house(database, clock, policy)
+        worker.every(PAUSE_EVERY, partial(_look_at_pause, database, worker))
         worker.every(KEYS_EVERY, _reread_keys)
-        worker.every(TAGS_EVERY, Tagger(database, wechat, clock).drain)
+        worker.every(TAGS_EVERY, worker.unless_paused(Tagger(database, wechat, clock).drain))
         recordings = Recordings(database, wechat, clock, settings.voice.folder)
-        worker.every(RECORDINGS_EVERY, recordings.drain, at_once=True)
+        worker.every(RECORDINGS_EVERY, worker.unless_paused(recordings.drain), at_once=True)
         health = Health(database, clock, wechat, worker)
         worker.every(PROBE_EVERY, health.probe, at_once=True)
         worker.every(KEEP_HOUSE_EVERY, partial(_keep_house, database, clock, policy))
@@ -136,6 +136,23 @@ def _begin(connection: Connection, clock: Clock, rules: str) -> int:
     return county.policy_version(connection, rules, clock.now())
 
 
+async def _look_at_pause(database: Database, worker: Worker) -> None:
+    """A restored system sends nothing until an operator releases it; that may be while it runs, never the other way."""
+    if worker.paused and await database.read(pause.current) is None:
+        worker.paused = False
+        metrics.paused.set(0)
+        log.warning("released")
+        worker.wake()
+
+
+async def _begin_paused(database: Database, worker: Worker) -> None:
+    paused = await database.read(pause.current)
+    worker.paused = paused is not None
+    metrics.paused.set(int(worker.paused))
+    if paused is not None:
+        log.warning("paused", copied=paused.copied.isoformat())
+
+
 async def _reread_keys() -> None:
     """A key that was added meanwhile seals from now on."""
     sealing.ring().reread()
@@ -167,32 +184,3 @@ def _verify_files(settings: Settings) -> list[web.RouteDef]:
         return web.get(f"/{name}", show)
 
     return [serve(name, content) for name, content in settings.wechat.verify_files.items()]
-
-
-class _alone_on:  # noqa: N801 - reads as a word where it is used
-    """One process per SQLite file: a lock beside it; PostgreSQL needs none."""
-
-    def __init__(self, url: str) -> None:
-        made = make_url(url)
-        path = made.database if made.get_backend_name() == "sqlite" else None
-        self._path = Path(f"{path}.lock") if path and path != ":memory:" else None
-        self._file: IO[str] | None = None
-
-    def __enter__(self) -> None:
-        """Take the lock, or say who has it."""
-        if self._path is None:
-            return
-        self._file = self._path.open("a+", encoding="ascii")
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            self._file.close()
-            raise SettingsError("Another tongban process already runs on this database file.") from None
-        self._file.truncate(0)
-        self._file.write(str(os.getpid()))
-        self._file.flush()
-
-    def __exit__(self, *_exc: object) -> None:
-        """Let go of the lock."""
-        if self._file is not None:
-            self._file.close()

@@ -36,6 +36,8 @@ POINTS: dict[str, str] = {
     "page_after_commit_before_answer": "A page's turn is committed; the browser has no answer.",
     "gateway_after_commit_before_answer": "An event of the gateway is committed; the gateway has no answer.",
     "clock_moved": "The demo clock is moved and committed; what fell due has not run.",
+    "copy_before_name": "A copy is written whole; its file has no name yet.",
+    "restore_before_commit": "All rows of a copy are read into the database, not committed yet.",
     "batch_committed": "A command has committed one of its batches.",
 }
 

@@ -77,7 +77,8 @@ class Health:
             return web.Response(status=503, text="token: the platform gives none")
         if self._worker.is_silent():
             return web.Response(status=503, text="ticks: silent")
-        return web.Response(text="ready")
+        paused = self._worker.paused
+        return web.Response(text="paused: nothing is sent until `tongban release`" if paused else "ready")
 
     async def _metrics(self, _request: web.Request) -> web.Response:
         metrics.token_failing_seconds.set(self._wechat.tokens.failing_for)

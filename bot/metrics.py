@@ -76,6 +76,7 @@ due_overdue_seconds = Gauge(
     "tongban_due_overdue_seconds", "How late the due task or kept message is that waits longest.", registry=registry
 )
 parked = Gauge("tongban_parked", "Messages that an operator must look at.", registry=registry)
+paused = Gauge("tongban_paused", "1 while a restored system waits for `tongban release`.", registry=registry)
 
 
 def render() -> bytes:

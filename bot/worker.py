@@ -80,10 +80,12 @@ class Worker:
     ) -> None:
         self._database, self._clock, self._policy = database, clock, policy
         self._fetcher = fetcher
+        self.paused = False
+        """Whether nothing is sent and nothing done that is due (storage.pause); what people write is answered."""
         self.kept = Loop("kept", partial(self._rounds, turns.run_kept))
-        self.due = Loop("due", partial(self._rounds, turns.run_due))
-        self.alarms = Loop("alarms", sender.drain_alarms)
-        self.send = Loop("send", sender.drain)
+        self.due = Loop("due", self.unless_paused(partial(self._rounds, turns.run_due)))
+        self.alarms = Loop("alarms", self.unless_paused(sender.drain_alarms))
+        self.send = Loop("send", self.unless_paused(sender.drain))
         self.media = Loop("media", fetcher.drain, in_rounds=True)
         self.renditions = Loop("renditions", renderer.drain, in_rounds=True)
         self._loops = (self.kept, self.due, self.alarms, self.send, self.media, self.renditions)
@@ -107,6 +109,14 @@ class Worker:
         self._scheduler.add_job(work, "interval", seconds=seconds)
         if at_once:
             self._scheduler.add_job(work)
+
+    def unless_paused(self, work: Callable[[], Awaitable[int]]) -> Callable[[], Awaitable[int]]:
+        """`work`, which does nothing while the system is paused."""
+
+        async def work_or_wait() -> int:
+            return 0 if self.paused else await work()
+
+        return work_or_wait
 
     def wake(self) -> None:
         """A turn left something to do."""

@@ -7,8 +7,9 @@ difference between the migrations and the tables.
 import io
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -37,6 +38,17 @@ def upgrade(url: str, revision: str = "head") -> None:
         command.upgrade(config, revision)
 
 
+@contextmanager
+def in_one(url: str, *, for_nobody_yet: bool = False) -> Iterator[tuple[Connection, Callable[[str], None]]]:
+    """One transaction, and what brings its database to a revision within it: all of it is kept, or nothing.
+
+    `for_nobody_yet`: an SQLite file that is worth nothing before it is whole, so nothing has to survive in between.
+    """
+    with _writing(url, for_nobody_yet=for_nobody_yet) as (connection, config):
+        alone(connection, "migrate")
+        yield connection, partial(command.upgrade, config)
+
+
 def downgrade(url: str, revision: str) -> None:
     """Take the database back to a revision (`base`: nothing is left)."""
     with _writing(url) as (connection, config):
@@ -47,6 +59,11 @@ def downgrade(url: str, revision: str) -> None:
 def is_current(connection: Connection) -> bool:
     """Whether the database is exactly at this version."""
     return set(MigrationContext.configure(connection).get_current_heads()) == set(_scripts().get_heads())
+
+
+def knows(revision: str) -> bool:
+    """Whether this version has that revision, or a later one."""
+    return revision in {script.revision for script in _scripts().walk_revisions()}
 
 
 def difference(connection: Connection) -> list[Any]:
@@ -91,11 +108,13 @@ def main(arguments: list[str]) -> int:
 
 
 @contextmanager
-def _writing(url: str) -> Iterator[tuple[Connection, Config]]:
+def _writing(url: str, *, for_nobody_yet: bool = False) -> Iterator[tuple[Connection, Config]]:
     """A transaction around a whole run of migrations, and the settings that hand it to them."""
     engine = connect(url)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _without_foreign_keys)
+        if for_nobody_yet:
+            event.listen(engine, "connect", _without_durability)
     try:
         with engine.begin() as connection:
             config = _config()
@@ -111,6 +130,13 @@ def _without_foreign_keys(connection: DBAPIConnection, _record: ConnectionPoolEn
     """SQLite changes a table by making it anew; what points at it must bear that, and is checked at the end."""
     cursor = connection.cursor()
     cursor.execute("PRAGMA foreign_keys=OFF")
+    cursor.close()
+
+
+def _without_durability(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=MEMORY", "synchronous=OFF"):
+        cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 
 

@@ -33,7 +33,7 @@ from storage.statements import Hot
 
 
 class OutboxState(StrEnum):
-    """The life of one message; the last five are final, `unknown` and `undeliverable` are listed for people."""
+    """The life of one message; the last six are final, `unknown` and `undeliverable` are listed for people."""
 
     PASSIVE = "passive"
     HANDED = "handed"
@@ -46,6 +46,8 @@ class OutboxState(StrEnum):
     UNKNOWN = "unknown"
     UNDELIVERABLE = "undeliverable"
     CANCELLED = "cancelled"
+    PASSED_OVER = "passed_over"
+    """It waited in a copy that was restored, and the operator said that it is not to be sent any more."""
 
 
 class OutboxKind(StrEnum):

@@ -19,7 +19,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from storage.ciphers import SEALERS, TAG_BYTES, Cipher
+from storage.ciphers import SEALERS, TAG_BYTES, Cipher, Sealer
 
 VERSION: Final = 1
 SECRET_BYTES: Final = 32
@@ -46,9 +46,9 @@ class Key:
         if not 1 <= self.id <= MOST_KEYS or len(self.secret) != SECRET_BYTES:
             raise ValueError("not a key")
 
-    def derive(self, purpose: str) -> bytes:
-        """A 32-byte key for one purpose (HKDF-SHA-256)."""
-        return HKDF(SHA256(), SECRET_BYTES, salt=None, info=purpose.encode()).derive(self.secret)
+    def derive(self, purpose: str, salt: bytes | None = None) -> bytes:
+        """A 32-byte key for one purpose, and with a `salt` for one file alone (HKDF-SHA-256)."""
+        return HKDF(SHA256(), SECRET_BYTES, salt=salt, info=purpose.encode()).derive(self.secret)
 
 
 class KeyRing:
@@ -101,6 +101,15 @@ class KeyRing:
             return sealer.decrypt(sealed[3:HEADER_BYTES], sealed[HEADER_BYTES:], place.encode())
         except InvalidTag as error:
             raise SealError(f"a value of {place} was altered or sealed elsewhere") from error
+
+    def sealer_of_file(self, number: int, salt: bytes) -> Sealer:
+        """What seals and opens one file, by a key that no other file has; SealError when the key is missing."""
+        if number not in self.keys:
+            self.reread()
+        key = self.keys.get(number)
+        if key is None:
+            raise SealError(f"key {number} is not in the key file")
+        return SEALERS[key.cipher](key.derive("tongban copy", salt))
 
     def index(self, purpose: str, value: str) -> bytes:
         """The 32-byte blind index of a normalised value: equal values of one purpose give equal bytes."""

@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.crash, pytest.mark.slow, pytest.mark.timeout(600)]
 ELSEWHERE = frozenset(
     {
         "raw_kept", "failed_turn_kept", "batch_committed", "page_before_commit", "page_after_commit_before_answer",
-        "gateway_after_commit_before_answer",
+        "gateway_after_commit_before_answer", "copy_before_name", "restore_before_commit",
     }
 )  # fmt: skip
 """Points that this story does not pass; they have tests of their own."""
