@@ -16,6 +16,7 @@ from bot.channels import Channel, Offer
 from bot.cli import use_keys
 from bot.clock import Clock
 from bot.codec import Codec
+from bot.copier import Copier
 from bot.engine import Database, Lane, open_database
 from bot.fetcher import Fetcher
 from bot.gateway import Gateway
@@ -92,6 +93,7 @@ async def running(settings: Settings) -> AsyncIterator[Bot]:
         health = Health(database, clock, wechat, worker)
         worker.every(PROBE_EVERY, health.probe, at_once=True)
         worker.every(KEEP_HOUSE_EVERY, partial(_keep_house, database, clock, policy))
+        _copy_on(settings, database, clock, worker)
         webhook = Webhook(Codec(settings.wechat), database, clock, policy, worker.wake)
         stack.push_async_callback(webhook.close)
         app = web.Application(client_max_size=BODY_LIMIT)
@@ -143,6 +145,16 @@ async def _look_at_pause(database: Database, worker: Worker) -> None:
         metrics.paused.set(0)
         log.warning("released")
         worker.wake()
+
+
+def _copy_on(settings: Settings, database: Database, clock: Clock, worker: Worker) -> None:
+    """Copies on the second path, where there is one."""
+    if settings.backup.folder is None:
+        log.warning("no_copies")
+        return
+    copier = Copier(database, settings, clock)
+    worker.every(60 * settings.backup.every_minutes, copier.copy, at_once=True)
+    worker.every(PROBE_EVERY, copier.tell_age, at_once=True)
 
 
 async def _begin_paused(database: Database, worker: Worker) -> None:

@@ -76,6 +76,10 @@ due_overdue_seconds = Gauge(
     "tongban_due_overdue_seconds", "How late the due task or kept message is that waits longest.", registry=registry
 )
 parked = Gauge("tongban_parked", "Messages that an operator must look at.", registry=registry)
+copies = Counter("tongban_copies", "Copies on the second path, by outcome.", ["outcome"], registry=registry)
+copy_age_seconds = Gauge(
+    "tongban_copy_age_seconds", "Age of the last good copy; without one, of this process.", registry=registry
+)
 paused = Gauge("tongban_paused", "1 while a restored system waits for `tongban release`.", registry=registry)
 
 

@@ -167,6 +167,17 @@ class Keys(Section):
     cipher: Cipher = Cipher.AES
 
 
+class Backup(Section):
+    """Sealed copies on a second path while the bot runs (bot/copier.py)."""
+
+    folder: Path | None = None
+    """On another disk; without it no copies are made."""
+    every_minutes: Annotated[float, Field(ge=1, le=1440)] = 4
+    full_every_hours: Annotated[float, Field(ge=1, le=168)] = 24
+    keep_all_hours: Annotated[float, Field(ge=1)] = 24
+    keep_days: Annotated[int, Field(ge=1)] = 30
+
+
 class Simulator(Section):
     """What the stand-in platform needs to know of the bot."""
 
@@ -200,6 +211,7 @@ class Settings(BaseSettings):
     web: Web
     database: Database = Database()
     keys: Keys = Keys()
+    backup: Backup = Backup()
     simulator: Simulator = Simulator()
     demo: Demo = Demo()
     log: Log = Log()

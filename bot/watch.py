@@ -148,8 +148,7 @@ def _folders(settings: Settings) -> Iterator[Path]:
 
 def copies_folder(settings: Settings) -> Path | None:
     """Where the copies of the database are; None when none are made."""
-    folder = getattr(getattr(settings, "backup", None), "folder", None)
-    return Path(folder) if folder else None
+    return settings.backup.folder
 
 
 def _look_at_copies(settings: Settings, now: datetime, seen: Look) -> None:

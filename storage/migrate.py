@@ -61,6 +61,11 @@ def is_current(connection: Connection) -> bool:
     return set(MigrationContext.configure(connection).get_current_heads()) == set(_scripts().get_heads())
 
 
+def newest() -> str:
+    """The revision of this version."""
+    return str(_scripts().get_current_head())
+
+
 def knows(revision: str) -> bool:
     """Whether this version has that revision, or a later one."""
     return revision in {script.revision for script in _scripts().walk_revisions()}

@@ -124,3 +124,30 @@ async def test_a_restore_that_is_killed_leaves_an_empty_database_and_can_be_begu
         place.environ["TONGBAN__DATABASE__URL"] = target
         assert await place.command("people", "list") == people
         assert place.count(Outbox, state=OutboxState.SENDING) == 0
+
+
+async def test_copies_are_made_beside_the_running_bot_and_one_that_is_killed_is_made_again(
+    databases: Databases, tmp_path: Path
+) -> None:
+    folder = tmp_path / "copies"
+    folder.mkdir()
+    async with town(databases.fresh(), tmp_path) as place:
+        place.environ["TONGBAN__BACKUP__FOLDER"] = str(folder)
+        await place.start("copy_before_name")
+        log = tmp_path / "bot.log"
+        await eventually(lambda: '"event": "copy_failed"' in log.read_text(encoding="utf-8"), 30)
+        assert "ended with -9" in log.read_text(encoding="utf-8")
+        assert [path.suffix for path in folder.glob("tongban-*")] == [".part"]
+        await place.platform.add_phone("teller", "o-teller").say(WORDS)
+        await eventually(lambda: place.count(Report) == 1)
+        await place.kill()
+
+        await place.start()
+        await eventually(lambda: list(folder.glob("*.full")), 30)
+        await place.kill()  # the disk with the database is lost
+        target = databases.fresh()
+        code, said = await place.command("restore", str(folder), "--to", target)
+        assert code == 0, said
+        move_to(place, target)
+        assert place.count(Report) == 1
+        assert place.messages()[0]["text"] == WORDS
