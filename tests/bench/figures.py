@@ -12,7 +12,7 @@ AGAINST: dict[str, str] = {
     "werobot_sessions": "WeRoBot's default",
     "quiet": "the same bot when nothing else is due",
     "core": "the bare loop in SQLAlchemy Core",
-    "few": "the same with a fifth of the children",
+    "few": "the same bot with fewer",
     "wechatpy": "wechatpy's own client",
     "ideal": "sends at once ÷ latency",
     "join": "the plain join of all visits",

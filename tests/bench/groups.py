@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from tests.bench import chat, statements, sweep
+from tests.bench import chat, memory, outbox, processes, statements, sweep
 from tests.bench.figures import Findings
 from tests.bench.scale import Scale
 from tests.bench.targets import Bench
@@ -12,4 +12,7 @@ GROUPS: Mapping[str, Group] = {
     "chat": chat.measure,
     "statements": statements.measure,
     "sweep": sweep.measure,
+    "outbox": outbox.measure,
+    "processes": processes.measure,
+    "memory": memory.measure,
 }

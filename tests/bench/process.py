@@ -50,6 +50,12 @@ class Server:
             before = after
 
 
+def server_cores(number: int) -> set[int]:
+    """Where server `number` runs: on a core of its own, if there is one besides the generator's."""
+    others = [core for core in CORES if core not in GENERATOR_CORES] or CORES
+    return {others[number]} if number < len(others) else set(CORES)
+
+
 @contextmanager
 def pinned(cores: set[int]) -> Iterator[None]:
     """Processes started meanwhile run on these cores only."""

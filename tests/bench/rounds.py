@@ -148,6 +148,13 @@ def judged(target: Name, phase: Phase, load: Load, sample: Path) -> tuple[float,
     return 1 - len(bad) / max(1, len(replies)), found
 
 
+def judged_answers(loads: Iterable[Load], phase: str) -> Iterator[str]:
+    """A sentence for what answers without a sample show to be wrong."""
+    for load in loads:
+        if load.faults:
+            yield f"{load.bad} wrong and {load.broken} missing answers of {load.answers} ({phase})"
+
+
 def _is_sound(number: int, turn: int, body: bytes, right: Callable[[int, int, str], bool]) -> bool:
     try:
         user, text = pushes.opened(body)

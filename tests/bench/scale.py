@@ -20,8 +20,20 @@ class Scale:
     many: int
     sweep_seconds: float
     """The longest that one sweep may take."""
+    sends: int
+    """Messages that wait in the outbox."""
+    messages: int
+    """After so many memory is looked at, and after a tenth of them."""
+    memory_seconds: float
+    """The longest that these may take."""
     bots: tuple[Name, ...] = BOTS
 
 
-FULL = Scale(rounds=3, seconds=4.0, burst=3000, due=100_000, few=1_000_000, many=5_000_000, sweep_seconds=6)
-QUICK = Scale(rounds=1, seconds=1.5, burst=3000, due=10_000, few=40_000, many=200_000, sweep_seconds=2)
+FULL = Scale(
+    rounds=3, seconds=4.0, burst=3000, due=100_000, few=1_000_000, many=5_000_000, sweep_seconds=6, sends=4000,
+    messages=100_000, memory_seconds=120,
+)  # fmt: skip
+QUICK = Scale(
+    rounds=1, seconds=1.5, burst=3000, due=10_000, few=40_000, many=200_000, sweep_seconds=2, sends=400,
+    messages=4_000, memory_seconds=10,
+)  # fmt: skip

@@ -8,6 +8,8 @@ class Answering(asyncio.Protocol):
     """One connection."""
 
     content_type: ClassVar[bytes] = b"text/plain"
+    latency: ClassVar[float] = 0.0
+    """Seconds before each answer."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -22,11 +24,17 @@ class Answering(asyncio.Protocol):
             if len(self.came) < end:
                 return
             self.came = self.came[end:]
-            body = self.body()
-            self.transport.write(
-                b"HTTP/1.1 200 OK\r\nContent-Type: %b\r\nContent-Length: %d\r\n\r\n%b"
-                % (self.content_type, len(body), body)
-            )
+            if self.latency:
+                asyncio.get_running_loop().call_later(self.latency, self._answer)
+            else:
+                self._answer()
+
+    def _answer(self) -> None:
+        body = self.body()
+        self.transport.write(
+            b"HTTP/1.1 200 OK\r\nContent-Type: %b\r\nContent-Length: %d\r\n\r\n%b"
+            % (self.content_type, len(body), body)
+        )
 
     def body(self) -> bytes:
         """What is answered."""

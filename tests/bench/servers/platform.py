@@ -1,6 +1,7 @@
 """A platform that accepts everything at once, so that only the bot's own work is measured."""
 
 import asyncio
+import os
 from itertools import count
 
 from tests.bench import account
@@ -20,4 +21,5 @@ class Accepting(Answering):
 
 
 if __name__ == "__main__":
+    Accepting.latency = float(os.environ.get("LATENCY", "0"))
     asyncio.run(serve(Accepting, account.port()))
