@@ -14,8 +14,7 @@ from bot.replies import cut
 from bot.telling import tell
 from bot.turns import SHORT_MESSAGES, WINDOW_MESSAGES
 from handlers.conversation import is_answered
-from handlers.policy import Policy
-from handlers.prompts import still_true
+from handlers.prompts import still_true, waits_until
 from handlers.workdays import local_day, next_midnight
 from storage import contacts, county, outbox, people, tasks
 from storage.contacts import Talk
@@ -30,8 +29,6 @@ TOLD_AFTER = timedelta(minutes=10)
 """Words that still wait then are somebody's matter (the county hears of it within a quarter of an hour)."""
 RINGS_FOR = timedelta(hours=2)
 """After that an SMS or call of a ladder is not made up for: the ladder's end rings every half hour by itself."""
-LOOK_AGAIN = timedelta(minutes=1)
-"""How often a prompt that waits for a running flow looks whether it has ended."""
 
 
 @dataclass(frozen=True)
@@ -127,9 +124,11 @@ def _plan(
         outbox.put_back(connection, row.id, asked_for_at, NO_ANSWER if is_doubtful else row.code)
         return None  # it is said when the person writes again
     channel = channel_for(connection, talk, row.kind, content, now, offer)
-    until = _waits_until(talk, row, now, offer.policy) or (
-        None if channel else _opens_at(connection, talk, row, now, offer)
-    )
+    until = (
+        waits_until(connection, talk, row, content, now, offer.policy)
+        if channel
+        else _opens_at(connection, talk, row, now, offer)
+    )  # whom nothing reaches need not wait for anything: somebody has to hear of it
     if until is not None and "media" not in content:  # what goes with words is of no use later
         outbox.put_back(connection, row.id, until, NO_ANSWER if is_doubtful else row.code)
         return None
@@ -161,7 +160,7 @@ def _left_to_say(
             return left
         outbox.settle(connection, row.id, OutboxState.ANSWERED, now=now)
         return None
-    true = still_true(connection, row.id, content)
+    true = still_true(connection, row.id, content, now)
     if true is None or _is_over(connection, row, true, now):
         outbox.settle(connection, row.id, OutboxState.CANCELLED, now=now)
         return None
@@ -217,15 +216,6 @@ def _is_over(connection: Connection, row: Any, content: dict[str, Any], now: dat
 
 def _talk(connection: Connection, contact_id: int, now: datetime) -> Talk | None:
     return contacts.talk_with(connection, contact_id, now, lock=not is_sqlite(connection))
-
-
-def _waits_until(talk: Talk, row: Any, now: datetime, policy: Policy) -> datetime | None:  # noqa: ANN401 - a row
-    """A prompt that falls due during a running flow waits for its end, at most half an hour; an alarm never waits."""
-    if row.kind != OutboxKind.PROMPT or not talk.flow or talk.asked_at is None:
-        return None
-    longest = timedelta(minutes=policy.flow_wait_minutes)
-    until = min(talk.asked_at, row.created_at) + longest
-    return min(until, now + LOOK_AGAIN) if until > now else None
 
 
 def _first_piece(connection: Connection, row: Any, content: dict[str, Any], now: datetime) -> dict[str, Any]:  # noqa: ANN401

@@ -178,7 +178,7 @@ def run_due(connection: Connection, now: datetime, policy: Policy, limit: int = 
         done += 1
         metrics.turns.labels("due").inc()
         metrics.due_lag_seconds.observe((now - row.next_at).total_seconds())
-        turn = Turn(connection, now, policy)
+        turn = Turn(connection, now, policy, since=row.next_at)
         tasks.look_again(connection, row.id, None)
         error = guarded(turn, lambda row=row, turn=turn: _look(turn, row.id))  # type: ignore[misc]
         if error is not None:

@@ -245,7 +245,7 @@ def assign(turn: Turn, case: Case, officer_id: int) -> None:
         case.assign(turn.session, by=person.id, at=turn.now)
     for task in tasks.live_of_subject(turn.session, "case", case.id, cases.TASK_KINDS):
         task.person_id, task.asked_at = officer_id, None
-        if not prompts.prompt(turn, task, officer_id):
+        if not prompts.prompt(turn, task, officer_id, red=_is_red(case)):
             task.next_at = turn.now  # nobody reaches the officer: the task looks for somebody else at once
     turn.audit("assign", "case", case.id)
 
@@ -277,15 +277,15 @@ def remind(turn: Turn, task: Task) -> None:
     if turn.reach(task.person_id) is None:
         _to_the_next(turn, task, case, load)
     opens = in_window(turn.policy, turn.now)
-    if opens > turn.now and case.level != "red":
+    if opens > turn.now and not _is_red(case):
         task.next_at = opens
         return
     silent_at = moving.silent_at(turn, task, case.level)
     if silent_at is not None and silent_at <= turn.now:
-        moving.after_silence(turn, task, load)
+        moving.after_silence(turn, task, load, red=_is_red(case))
         reached = True
     else:
-        reached = prompts.prompt(turn, task, task.person_id)
+        reached = prompts.prompt(turn, task, task.person_id, red=_is_red(case))
     if turn.now >= task.due_at or not reached:
         _tell_above(turn, task, case)
     task.rung += 1
@@ -302,10 +302,15 @@ def _to_the_next(turn: Turn, task: Task, case: Case, load: Load) -> None:
         moving.give(turn, task, to)
 
 
+def _is_red(case: Case) -> bool:
+    """Whether what is asked about it waits for no hour."""
+    return case.level == "red"
+
+
 def _tell_above(turn: Turn, task: Task, case: Case) -> None:
     for role in moving.SUPERVISORS:
         for person in who.supervisors(turn, case.area_id, role):
-            if person != task.person_id and prompts.prompt(turn, task, person):
+            if person != task.person_id and prompts.prompt(turn, task, person, red=_is_red(case)):
                 tasks.tell(turn.session, task.id, person, task.rung, turn.now)
 
 

@@ -78,7 +78,7 @@ def silent_at(turn: Turn, task: Task, level: str) -> datetime | None:
     return at if level == "red" else in_window(turn.policy, at)
 
 
-def after_silence(turn: Turn, task: Task, load: Load) -> int | None:
+def after_silence(turn: Turn, task: Task, load: Load, *, red: bool = False) -> int | None:
     """Give it to the next one and tell the township; where nobody is left the holder is asked anew. Who has it now."""
     holder = task.person_id
     if holder is not None:
@@ -88,7 +88,7 @@ def after_silence(turn: Turn, task: Task, load: Load) -> int | None:
         give(turn, task, to)
         turn.audit("move", "task", task.id)
     task.asked_at = turn.now
-    prompts.prompt(turn, task, task.person_id, turn.now)
+    prompts.prompt(turn, task, task.person_id, turn.now, red=red)
     _tell_above(turn, task, {holder, to})
     return to
 

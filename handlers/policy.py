@@ -100,6 +100,8 @@ class Policy:
     # When people are prompted, in local time.
     prompts_from: time = time(8, 0)
     prompts_until: time = time(20, 0)
+    pushes_per_hour: int = 3
+    """So many pushes in an hour, then what is to be done waits and is merged (mission.md capability 3); 0: no limit."""
     digest_at: time = time(7, 30)
     quiet_digest: bool = False
     """Whether a quiet day still sends its one line."""

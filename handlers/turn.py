@@ -58,6 +58,8 @@ class Turn:
     """The conversation this turn belongs to; None for due work."""
     message: Message | None = None
     inbox_id: int | None = None
+    since: datetime | None = None
+    """Of due work: when it should have been done."""
     said: list[str] = field(default_factory=list)
     named: list[str] = field(default_factory=list)
     """The texts that were said, by name."""

@@ -24,6 +24,7 @@ from sqlalchemy import (
     insert,
     or_,
     select,
+    text,
     update,
 )
 from sqlalchemy.orm import Mapped, mapped_column
@@ -60,6 +61,10 @@ class OutboxKind(StrEnum):
     DIGEST = "digest"
 
 
+IS_PUSHED = text("settled_at IS NOT NULL AND kind NOT IN ('reply', 'alarm')")
+"""What counts towards the county's most pushes in an hour; replies and alarms do not."""
+
+
 class Outbox(Base):
     """One message to one WeChat contact."""
 
@@ -68,6 +73,7 @@ class Outbox(Base):
         due_index("ix_outbox_due"),
         due_index("ix_outbox_erase", "erase_at"),
         Index("ix_outbox_contact_state", "contact_id", "state"),
+        Index("ix_outbox_pushed", "contact_id", "settled_at", sqlite_where=IS_PUSHED, postgresql_where=IS_PUSHED),
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)

@@ -24,7 +24,7 @@ from storage.areas import Area, AreaLevel, Unit, UnitKind
 from storage.contacts import Contact
 from storage.database import connect
 from storage.inbox import Inbox
-from storage.outbox import Outbox, OutboxKind, OutboxState
+from storage.outbox import Outbox, OutboxState
 from storage.people import Duty, Person, PersonRole, Role, phone_index
 from storage.tasks import Task
 
@@ -183,15 +183,14 @@ class World:
                 delivery.undelivered(turn, row.contact_id, row.kind)
                 turn.settle()
                 continue
-            content = prompts.still_true(connection, row.id, row.content)
+            content = prompts.still_true(connection, row.id, row.content, self.now)
             if content is None:
                 outbox.settle(connection, row.id, OutboxState.CANCELLED, now=self.now)
                 continue
-            if row.kind == OutboxKind.PROMPT and talk.flow and talk.asked_at:  # it waits for a running flow
-                waits_until = talk.asked_at + timedelta(minutes=self.policy.flow_wait_minutes)
-                if waits_until > self.now:
-                    outbox.settle(connection, row.id, OutboxState.QUEUED, now=self.now, next_at=waits_until)
-                    continue
+            waits_until = prompts.waits_until(connection, talk, row, content, self.now, self.policy)
+            if waits_until is not None:
+                outbox.settle(connection, row.id, OutboxState.QUEUED, now=self.now, next_at=waits_until)
+                continue
             if row.kind != "reply":
                 talk.pushed_at = self.now
                 contacts.keep(connection, talk)

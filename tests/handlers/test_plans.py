@@ -141,7 +141,7 @@ def test_a_child_that_goes_to_no_school_needs_no_teacher_to_have_a_reachable_pai
     assert village.turn(pairs.unreachable) == []
 
 
-def test_a_day_already_past_is_asked_for_at_once_and_marked_late(village: Village) -> None:
+def test_a_day_already_past_is_asked_for_at_once_and_says_due_now(village: Village) -> None:
     village.change(village.child, last_contact_on=date(2026, 9, 1), level_since=datetime(2026, 1, 1, tzinfo=UTC))
     village.pair(village.child, village.officer)
     assert village.due() == date(2026, 10, 8)
@@ -150,7 +150,8 @@ def test_a_day_already_past_is_asked_for_at_once_and_marked_late(village: Villag
     [prompt] = village.phone(village.officer).reads
     assert "走访" in prompt
     assert "王" not in prompt
-    assert "提醒晚了" in prompt
+    assert "其中 1 件日子已过，请现在就办。" in prompt
+    assert "晚了" not in prompt  # nobody was late with asking
     assert village.task().prompted_at is not None
 
 

@@ -76,7 +76,7 @@ def test_after_an_outage_each_step_comes_once_and_marked_late(village: Village) 
     village.world.settle()
     village.world.pass_(minutes=1)
     [words] = prompted(village, village.officer)
-    assert "其中 1 件提醒晚了" in words
+    assert "其中 1 件提醒晚了 72 小时，请优先。" in words
     assert counts(village) == (1, 0, 0, 0)
     village.world.pass_(days=1)
     assert counts(village) == (2, 0, 0, 0)
