@@ -22,6 +22,8 @@ from bot.fetcher import Fetcher
 from bot.gateway import Gateway
 from bot.gateway_events import GatewayEvents
 from bot.health import Health
+from bot.heartbeat import EVERY as BEAT_EVERY
+from bot.heartbeat import Heartbeat
 from bot.menus import Tagger
 from bot.pages import Pages
 from bot.recordings import Recordings
@@ -84,6 +86,9 @@ async def running(settings: Settings) -> AsyncIterator[Bot]:
             database, sender, Fetcher(database, wechat, clock, policy), Renderer(database, clock), clock, policy
         )
         await _begin_paused(database, worker)
+        heartbeat = Heartbeat(database, clock, policy)
+        await heartbeat.beat()  # before anything late is done
+        worker.every(BEAT_EVERY, heartbeat.beat)
         await _keep_house(database, clock, policy)
         worker.every(PAUSE_EVERY, partial(_look_at_pause, database, worker))
         worker.every(KEYS_EVERY, _reread_keys)

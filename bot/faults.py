@@ -38,6 +38,8 @@ POINTS: dict[str, str] = {
     "clock_moved": "The demo clock is moved and committed; what fell due has not run.",
     "copy_before_name": "A copy is written whole; its file has no name yet.",
     "restore_before_commit": "All rows of a copy are read into the database, not committed yet.",
+    "silence_before_commit": "A time in which nothing ran is found and told; not committed yet.",
+    "silence_kept": "It is committed; nothing of it is sent.",
     "batch_committed": "A command has committed one of its batches.",
 }
 

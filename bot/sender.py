@@ -94,7 +94,7 @@ class Sender:
         made = _now()
         self._refused_at = {who: at for who, at in self._refused_at.items() if made - at < PLAN_GOOD_FOR}
         now = self._clock.now()
-        self._held = {what: until for what, until in self._held.items() if until > now}
+        self._held = {what: until for what, until in self._held.items() if now < until <= now + planning.HELD_FOR}
         offer = replace(self._offer, held=frozenset(self._held))
         work = partial(planning.make, now=now, offer=offer, alarms=alarms, made=made)
         return await self._database.run(work, Lane.ALARM)

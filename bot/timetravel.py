@@ -4,6 +4,7 @@ import asyncio
 import json
 import math
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import aiohttp
 from aiohttp import web
@@ -13,6 +14,7 @@ from bot import faults
 from bot.clock import Clock
 from bot.engine import Database, Lane
 from bot.worker import Worker
+from storage import silences
 from storage.inbox import Inbox
 from storage.media import Media
 from storage.outbox import Outbox
@@ -78,9 +80,13 @@ class TimeTravel:
         """The stand-in's clock first, then ours, then everything that is due."""
         if moment > self._clock.now():
             await self._moved({"to": moment.timestamp()})
-            await self._database.run(lambda connection: self._clock.move(connection, moment), Lane.BULK)
+            await self._database.run(partial(self._move, to=moment), Lane.BULK)
             faults.reach("clock_moved")
         await self._worker.run_all()
+
+    def _move(self, connection: Connection, to: datetime) -> None:
+        self._clock.move(connection, to)
+        silences.beat(connection, to)  # the time that is passed over is none in which nothing ran
 
     async def _moved(self, how: dict[str, float]) -> datetime:
         """Move the stand-in's clock; what it says then. It is ahead of ours where we were stopped between the two."""

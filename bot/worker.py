@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from functools import partial
 from time import monotonic
 
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.interval import IntervalTrigger
 
 from bot import faults, metrics, turns
 from bot.clock import Clock
@@ -93,6 +95,7 @@ class Worker:
             timezone=CHINA, job_defaults={"max_instances": 1, "coalesce": True, "misfire_grace_time": None}
         )
         self._ticked = monotonic()
+        self._minding: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Start the loops and their ticks."""
@@ -102,6 +105,7 @@ class Worker:
         self._scheduler.add_job(self._erase, "interval", minutes=10)
         self._scheduler.start()
         metrics.tick_age.reset()
+        self._minding = asyncio.create_task(self._mind_the_clock(), name="clock")
         self.wake()
 
     def every(self, seconds: float, work: Callable[[], Awaitable[object]], *, at_once: bool = False) -> None:
@@ -126,6 +130,9 @@ class Worker:
     async def stop(self) -> None:
         """No more ticks; what is under way is finished."""
         self._scheduler.shutdown(wait=False)
+        if self._minding is not None:
+            self._minding.cancel()
+            await asyncio.gather(self._minding, return_exceptions=True)
         for loop in self._loops:
             await loop.stop()
 
@@ -138,6 +145,17 @@ class Worker:
     def is_silent(self) -> bool:
         """Whether the ticks stopped coming."""
         return monotonic() - self._ticked > STALE_TICK
+
+    async def _mind_the_clock(self) -> None:
+        """The scheduler goes by the wall clock: set back an hour, it would not tick for an hour."""
+        while True:
+            before = datetime.now(CHINA)
+            await asyncio.sleep(TICK_SECONDS)
+            if datetime.now(CHINA) < before:
+                log.warning("clock_went_back")
+                for job in self._scheduler.get_jobs():
+                    if isinstance(job.trigger, IntervalTrigger):
+                        job.reschedule("interval", seconds=job.trigger.interval.total_seconds())
 
     async def _tick(self) -> None:  # a plain function would run on a thread, from where no loop may be woken
         self._ticked = monotonic()

@@ -9,7 +9,8 @@ from datetime import timedelta
 
 from handlers import plans, who
 from handlers.turn import Turn
-from storage import check, loads
+from handlers.workdays import CHINA
+from storage import check, loads, silences
 from storage.people import Role
 
 GRACE = timedelta(minutes=1)
@@ -90,6 +91,10 @@ def _machinery(turn: Turn) -> Iterator[Finding]:
     for message in check.unseen_messages(turn.connection, turn.now):
         what = f"{message.kind} is {message.state} and its reader was not heard since"
         yield _of("outbox", message.id, "unseen_message", what)
+    for one in silences.between(turn.connection, turn.now - check.SEEN_FOR, turn.now):
+        since, until = (at.astimezone(CHINA).strftime("%Y-%m-%d %H:%M") for at in (one.since, one.until))
+        what = f"nothing ran from {since} to {until}; WeChat refused what people wrote meanwhile"
+        yield _of("silence", one.id, "silence", what)
 
 
 def _of(subject: str, number: int, kind: str, what: str) -> Finding:

@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from handlers import digest_words as words
-from handlers import figures
+from handlers import figures, silences
 from handlers.conversation import show
 from handlers.figures import Figure
 from handlers.kinds import TaskKind
@@ -68,9 +68,9 @@ def send(turn: Turn, task: Task) -> None:
     looked_at = figures.span(turn, area, moment)
     counted = figures.count(turn, looked_at)
     to_do = words.to_do(turn, looked_at, counted, task.subject_id)
-    late = turn.now - moment > LATE_AFTER
-    if not words.quiet(counted, to_do):
-        text = words.text(area, looked_at, counted, to_do, late=late, missed=(today - asked_for).days)
+    late, silent = turn.now - moment > LATE_AFTER, silences.of_day(turn, moment)
+    if silent or not words.quiet(counted, to_do):
+        text = words.text(area, looked_at, counted, to_do, late=late, missed=(today - asked_for).days, silent=silent)
         _push(turn, contact, area, counted, text)
     elif turn.policy.quiet_digest:
         _push(turn, contact, area, counted, render("digest/quiet", moment=moment, area=area.name, late=late))
@@ -121,7 +121,8 @@ def digest(turn: Turn, command: Command) -> None:  # noqa: ARG001 - the word alo
     area = _own_area(turn)
     looked_at = figures.span(turn, area, turn.now)
     counted = figures.count(turn, looked_at)
-    turn.said.append(words.text(area, looked_at, counted, words.to_do(turn, looked_at, counted, person.id)))
+    must, silent = words.to_do(turn, looked_at, counted, person.id), silences.of_day(turn, turn.now)
+    turn.said.append(words.text(area, looked_at, counted, must, silent=silent))
     turn.say("digest/how")
     _shown(turn, looked_at.moment)
     turn.audit("digest", "area", area.id)
@@ -160,9 +161,9 @@ def what_is(turn: Turn, command: Command) -> None:
 def digest_page(turn: Turn, day: date) -> dict[str, Any]:
     """Values of the page /m/digest/{date}: the digest of that morning, each number with its definition and its list.
 
-    Keys: day, moment, area, version, to_do (sentences), figures. Of each figure: number, code, figure (its name),
-    value, rate (of unattended_rate only), meaning, minutes, version, places, details, lines (`Line` as a dict), left
-    (how many lines are not there).
+    Keys: day, moment, area, version, to_do and silent (sentences), figures. Of each figure: number, code, figure (its
+    name), value, rate (of unattended_rate only), meaning, minutes, version, places, details, lines (`Line` as a dict),
+    left (how many lines are not there).
     """
     person = turn.require(*READERS)
     if day > local_day(turn.now):
@@ -174,6 +175,7 @@ def digest_page(turn: Turn, day: date) -> dict[str, Any]:
     return {
         "day": day, "moment": looked_at.moment, "area": area.name, "version": turn.policy.version,
         "to_do": words.to_do(turn, looked_at, counted, person.id),
+        "silent": [render("silences/line", **one) for one in silences.of_day(turn, looked_at.moment)],
         "figures": [_on_page(turn, looked_at, one, words.rate(counted)) for one in counted.values()],
     }  # fmt: skip
 

@@ -39,12 +39,13 @@ def text(
     *,
     late: bool = False,
     missed: int = 0,
+    silent: Sequence[dict[str, Any]] = (),
 ) -> str:
-    """The whole digest; `missed` is on how many days before it none was sent."""
+    """The whole digest; `missed` is on how many days before it none was sent, `silent` when the system was."""
     split = {code: details(one) for code, one in counted.items()}
     return render(
         "digest/digest", moment=looked_at.moment, area=area.name, to_do=today, figures=counted, split=split,
-        rate=rate(counted), late=late, missed=missed,
+        rate=rate(counted), late=late, missed=missed, silent=[render("silences/line", **one) for one in silent],
     )  # fmt: skip
 
 

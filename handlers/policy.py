@@ -120,6 +120,9 @@ class Policy:
     red_by_telephone: bool = True
     """Whether a red alarm goes out by SMS and call together with WeChat: accepted there is not seen."""
 
+    system_silent_minutes: int = 10
+    """After so long without a sign of life the supervisors hear that the system was silent; 0: never."""
+
     # Conversation.
     shown_number_days: int = 7
     question_fresh_minutes: int = 60

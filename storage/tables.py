@@ -18,6 +18,7 @@ from storage import (
     reports,
     sessions,
     shown_numbers,
+    silences,
     tasks,
     visits,
 )
@@ -26,7 +27,7 @@ from storage.database import Base
 METADATA = Base.metadata
 MODULES = (
     areas, audit, cases, children, contacts, county, inbox, lifecycle, media, outbox, people, recordings,
-    renditions, reporters, reports, sessions, shown_numbers, tasks,
+    renditions, reporters, reports, sessions, shown_numbers, silences, tasks,
     visits,
 )  # fmt: skip
 """One module a topic; named here so that nothing is imported for its side effect alone."""

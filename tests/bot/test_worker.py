@@ -1,6 +1,7 @@
 """The loops behind the door: what fails is tried again and in the end listed, and nothing stops the rest."""
 
 import asyncio
+import datetime as dt
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -155,4 +156,31 @@ async def test_the_ticks_find_work_by_themselves(bot: Rig) -> None:
     await bot.push(phone, OutboxKind.NOTICE, "有事", wait=0.5)
     await eventually(lambda: len(phone.screen) == 1)
     assert not bot.worker.is_silent()
+    await bot.worker.stop()
+
+
+async def test_a_wall_clock_set_back_an_hour_stops_no_tick(bot: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Wall(dt.datetime):
+        """The machine's clock, as APScheduler and the worker read it."""
+
+        set_back = timedelta()
+
+        @classmethod
+        def now(cls, tz: dt.tzinfo | None = None) -> dt.datetime:  # type: ignore[override]
+            return dt.datetime.now(tz) - cls.set_back
+
+    for place in ("apscheduler.schedulers.base", "apscheduler.triggers.interval", "bot.worker"):
+        monkeypatch.setattr(f"{place}.datetime", Wall)
+    ticks = 0
+
+    async def tick() -> None:
+        nonlocal ticks
+        ticks += 1
+
+    bot.worker.every(0.2, tick)
+    bot.worker.start()
+    await eventually(lambda: ticks > 1)
+    Wall.set_back = timedelta(hours=1)
+    before = ticks
+    await eventually(lambda: ticks > before + 3, 20)
     await bot.worker.stop()
