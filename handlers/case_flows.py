@@ -7,17 +7,18 @@ from collections.abc import Sequence
 from datetime import datetime, time, timedelta
 from typing import Any
 
-from handlers import alarms, approvals, case_verdicts, cases, tasklist, who
+from handlers import alarms, approvals, case_verdicts, cases, moving, tasklist, who
 from handlers.case_danger import CaseFlow
 from handlers.case_named import on_case
 from handlers.case_verdicts import ApproveFlow, ReadFlow
 from handlers.conversation import Flow, show
-from handlers.questions import Choice, Words
+from handlers.questions import Choice, Words, YesNo
 from handlers.report_questions import ReceiptNumber, receipt_noted, says_none
 from handlers.turn import Refused, Turn
 from handlers.workdays import at, local_day
 from messages import Command, labels, pattern, plain
 from storage import areas, people, reports, tasks
+from storage.loads import Load
 from storage.people import STAFF, Person, Role
 from storage.tasks import Task
 
@@ -109,10 +110,26 @@ def _officers(turn: Turn, flow: Any) -> Sequence[tuple[str, str]]:  # noqa: ANN4
     return [(str(one.id), f"{one.name} {alarms.place_of(turn, one.area_id or case.area_id)}") for one in ordered[:9]]
 
 
+def over(turn: Turn, flow: "AssignFlow") -> dict[str, Any] | None:
+    """What the officer that was chosen would have, where it is over the county's limits."""
+    return moving.over(turn, flow.officer, Load(cases=frozenset({flow.about["case"]})))
+
+
 class AssignFlow(Flow, name="case_assign"):
     """Which village child officer."""
 
     officer = Choice(among=_officers, skippable=False, besides="")
+    sure = YesNo(when=lambda flow: flow.about.get("over"), skippable=False)
+
+    def values(self, turn: Turn) -> dict[str, Any]:  # noqa: ARG002 - every flow's shape
+        """What the officer would have, where it is too much."""
+        return {"over": self.about.get("over")}
+
+    def answered(self, turn: Turn, question: str) -> None:
+        """Whoever has enough is given more only by somebody who knows it; else another is chosen."""
+        self.about["over"] = over(turn, self)
+        if question == "sure" and self.sure != "yes":
+            self.answers, self.about["over"] = {}, None
 
     def finish(self, turn: Turn) -> None:
         """Assign."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from handlers import alarms, approvals, cases, drafts, police, who
+from handlers import alarms, approvals, case_flows, cases, drafts, police, who
 from handlers.case_flows import AssignFlow, CloseFlow, GistFlow, LevelFlow, WordsToReporter
 from handlers.conversation import Flow
 from handlers.page import Answer, Fields, Goto, choice, moment, words
@@ -117,6 +117,10 @@ def assign(turn: Turn, path: Fields, form: Fields) -> Answer:
     case = case_of(turn, int(path["report"]))
     offered = AssignFlow.questions["officer"].options(turn, AssignFlow(about={"case": case.id}))
     officer = choice(form, "officer", [one.code for one in offered])
+    too_much = case_flows.over(turn, AssignFlow({"officer": officer}, {"case": case.id}))
+    if too_much and not form.get("sure"):
+        turn.say("cases/over", over=too_much)
+        return _back(path)
     return _done(turn, path, AssignFlow, {"officer": officer})
 
 

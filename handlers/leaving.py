@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from handlers import alarms, binding, who, workdays
+from handlers import alarms, binding, moving, who, workdays
 from handlers.conversation import Flow
 from handlers.kinds import TaskKind
 from handlers.prompts import prompt
 from handlers.questions import Choice, YesNo
 from handlers.turn import Refused, Turn
 from messages import Command, render
-from storage import areas, people, posts, tasks
+from storage import areas, loads, people, posts, tasks
 from storage.outbox import OutboxKind
 from storage.people import Person, Role
 from storage.tasks import Task
@@ -94,6 +94,7 @@ class Leaving(Flow, name="leaving"):
             "tasks": held.tasks if held else 0,
             "children": held.children if held else 0,
             "to": stand_in.name if stand_in else None,
+            "over": moving.over(turn, stand_in.id, loads.of(turn.session, person.id)) if person and stand_in else None,
         }
 
     def finish(self, turn: Turn) -> None:
@@ -110,10 +111,18 @@ class Handover(Flow, name="handover"):
     """A supervisor names who takes over from somebody who wants to leave."""
 
     successor = Choice(among=lambda turn, flow: _candidates(turn, flow), skippable=False)  # noqa: PLW0108 - defined below
+    sure = YesNo(when=lambda flow: flow.about.get("over"), skippable=False)
 
     def values(self, turn: Turn) -> dict[str, object]:
-        """Who leaves."""
-        return {"who": turn.session.get_one(Person, self.about["person"]).name}
+        """Who leaves, and what the successor would have where it is too much."""
+        return {"who": turn.session.get_one(Person, self.about["person"]).name, "over": self.about.get("over")}
+
+    def answered(self, turn: Turn, question: str) -> None:
+        """Whoever has enough is given more only by somebody who knows it; else another is chosen."""
+        all_of_it = loads.of(turn.session, self.about["person"])
+        self.about["over"] = moving.over(turn, self.successor, all_of_it)
+        if question == "sure" and self.sure != "yes":
+            self.answers, self.about["over"] = {}, None
 
     def finish(self, turn: Turn) -> None:
         """Hand over."""

@@ -6,6 +6,7 @@ only somebody with room counts (`most_children`, `most_cases`); the supervisors 
 
 from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
+from typing import Any
 
 from handlers import alarms, prompts, who
 from handlers.turn import Turn
@@ -29,6 +30,15 @@ def has_room(turn: Turn, person_id: int, more: Load) -> bool:
     both = have | more
     fits = both.children == have.children or within(len(both.children), turn.policy.most_children)
     return fits and (both.cases == have.cases or within(len(both.cases), turn.policy.most_cases))
+
+
+def over(turn: Turn, person_id: int | str | None, more: Load) -> dict[str, Any] | None:
+    """What somebody would have with this, where that is over the limits: whoever gives it to them must confirm it."""
+    person = people.person_of(turn.session, int(person_id or 0))
+    if person is None or has_room(turn, person.id, more):
+        return None
+    both = loads.of(turn.session, person.id) | more
+    return {"who": person.name, "children": len(both.children), "cases": len(both.cases)}
 
 
 def within(many: int, most: int) -> bool:

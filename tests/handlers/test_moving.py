@@ -10,10 +10,11 @@ from sqlalchemy import func, select
 from handlers import alarms, cases, check
 from handlers.turn import Turn
 from storage import contacts, loads, tasks
+from storage.areas import AreaLevel
 from storage.cases import Case
 from storage.children import Child
 from storage.inbox import Inbox
-from storage.people import Person
+from storage.people import Person, Role
 from storage.tasks import Task
 from tests.support.reporting import Town, town
 from tests.support.visiting import Village, village
@@ -193,3 +194,37 @@ def test_who_is_over_the_limit_is_listed(village: Village) -> None:
     assert village.turn(lambda turn: loads.over(turn.session, 2, 1)) == []
     village.world.policy = replace(village.world.policy, most_children=1)
     assert ("over_limit", village.officer.id) in [(one.kind, one.id) for one in village.turn(check.findings)]
+
+
+def test_whoever_assigns_over_the_limit_confirms_it_or_chooses_another(town: Town) -> None:
+    case = case_of(town, town.duty, town.supervisor)
+    place = town.world.area("上河村", AreaLevel.VILLAGE, town.township)
+    other = town.world.person("孙主任", Role.VILLAGE_CHILD_OFFICER, place)
+    town.world.policy = replace(town.world.policy, most_cases=1)
+    had = {"number": "G2611-0009", "area_id": town.village.id, "level": "green", "opened_at": town.world.now}
+    town.turn(lambda turn: turn.session.add(Case(**had, holder_id=town.officer.id)))
+    phone = town.phone(town.duty)
+    phone.says("指派")
+    assert "陈主任手上会超过上限" in phone.says("1")
+    assert "派给哪位" in phone.says("不是"), "another one"
+    assert "已派给 孙主任" in phone.says("2")
+    assert town.turn(lambda turn: turn.session.get_one(Case, case.id)).officer_id == other.id
+    phone.says("指派")
+    phone.says("1")
+    assert "已派给 陈主任" in phone.says("是"), "confirmed"
+
+
+def test_a_supervisor_confirms_a_successor_over_the_limit(village: Village) -> None:
+    village.pair(village.child, village.officer)
+    village.turn(lambda turn: setattr(turn.session.get_one(Person, village.officer.id), "stand_in_id", None))
+    place = village.world.area("上河村", AreaLevel.VILLAGE, village.township)
+    other = village.world.person("孙主任", Role.VILLAGE_CHILD_OFFICER, place)
+    village.pair(village.add_child("赵五"), other)
+    village.world.policy = replace(village.world.policy, most_children=1)
+    village.phone(village.officer).says("离任")
+    supervisor = village.phone(village.township_supervisor)
+    for words in ("我的任务", "1"):
+        supervisor.says(words)
+    assert "孙主任手上会超过上限" in supervisor.says("1")
+    assert "办好了：何平手上的事都交给孙主任了" in supervisor.says("是")
+    assert village.task().person_id == other.id
