@@ -1,6 +1,6 @@
 """`tongban people`: add somebody, invite them to bind their WeChat, list who is here, let somebody leave."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import aiohttp
 import click
@@ -8,12 +8,15 @@ import click
 from bot.account import Right, may
 from bot.cli import in_turn, run_until_stopped, settings_of
 from bot.wechat import OutcomeUnknown, WeChat, WeChatRefused
-from handlers import binding, leaving, roster
+from handlers import absences, binding, leaving, roster
 from handlers.turn import Refused, Turn
+from storage import absences as rows
 from storage.people import Role
 
 _LONGEST_QR = timedelta(days=30)
 """The platform's limit for a scene QR code."""
+_DAY = click.DateTime(["%Y-%m-%d"])
+_UNKNOWN = "There is no such person on the list, or there are several: use the telephone number."
 _BUSY = -1
 """The next one may well be made; after anything else no more are asked for."""
 
@@ -55,7 +58,7 @@ def invite(context: click.Context, who: str | None, *, everybody: bool, qr: bool
     settings = settings_of(context)
     invited: list[roster.Invited] = in_turn(settings, lambda turn: roster.invite(turn, who), "people invite")
     if not invited and who:
-        raise click.UsageError("There is no such person on the list, or there are several: use the telephone number.")
+        raise click.UsageError(_UNKNOWN)
     if qr and not may(settings.wechat.kind, Right.QR):
         click.echo("This kind of account has no scene QR codes: here are the codes alone.", err=True)
         qr = False
@@ -89,9 +92,10 @@ def _show(one: roster.Invited, picture: str) -> None:
 @people.command("list")
 @click.pass_context
 def list_people(context: click.Context) -> None:
-    """Who is here: place, name, roles, and whether WeChat is bound."""
+    """Who is here: place, name, roles, whether WeChat is bound, and any leave."""
     for one in in_turn(settings_of(context), roster.entries, "people list"):
-        click.echo(f"{one.place}\t{one.name}\t{', '.join(one.roles)}\t{'bound' if one.bound else 'not bound'}")
+        bound = "bound" if one.bound else "not bound"
+        click.echo("\t".join(filter(None, (one.place, one.name, ", ".join(one.roles), bound, one.away))))
 
 
 @people.command()
@@ -107,8 +111,54 @@ def unbind(context: click.Context, who: str) -> None:
         return person is not None
 
     if not in_turn(settings_of(context), act, "people unbind"):
-        raise click.UsageError("There is no such person on the list, or there are several: use the telephone number.")
+        raise click.UsageError(_UNKNOWN)
     click.echo("Done: the binding and all sign-ins have ended.")
+
+
+@people.command()
+@click.argument("who")
+@click.option("--from", "since", type=_DAY, required=True, help="The first day, as 2026-12-01.")
+@click.option("--to", "until", type=_DAY, required=True, help="The last day.")
+@click.option("--stand-in", help="Who acts meanwhile; left out, the stand-in, else whom a supervisor names.")
+@click.pass_context
+def away(context: click.Context, who: str, since: datetime, until: datetime, stand_in: str | None) -> None:
+    """Somebody is on leave for some days: another has their work, which comes back afterwards."""
+
+    def act(turn: Turn) -> str:
+        person, acting = roster.find(turn, who), roster.find(turn, stand_in) if stand_in else None
+        if person is None or (stand_in and acting is None):
+            return _UNKNOWN
+        absence = absences.announce(turn, person, since.date(), until.date())
+        if acting is not None:
+            absences.name(turn, absence, acting)
+        found = absences.deputy(turn, absence, person)
+        click.echo(f"Kept: {found.name if found else 'a supervisor is asked who'} acts meanwhile.")
+        return ""
+
+    try:
+        problem = in_turn(settings_of(context), act, "people away")
+    except Refused:
+        raise click.UsageError("The last day must not be before the first or before today, nor 180 days off.") from None
+    if problem:
+        raise click.UsageError(problem)
+
+
+@people.command()
+@click.argument("who")
+@click.pass_context
+def back(context: click.Context, who: str) -> None:
+    """Somebody's leave is over: what was not begun meanwhile is theirs again."""
+
+    def act(turn: Turn) -> str:
+        person = roster.find(turn, who)
+        absence = rows.open_of(turn.session, person.id) if person else None
+        if absence is not None:
+            absences.back(turn, absence)
+        return "" if absence else "There is no leave of such a person." if person else _UNKNOWN
+
+    if problem := in_turn(settings_of(context), act, "people back"):
+        raise click.UsageError(problem)
+    click.echo("Done: what was not begun meanwhile is theirs again.")
 
 
 @people.command()
@@ -122,7 +172,7 @@ def leave(context: click.Context, who: str, to: str | None) -> None:
         person = roster.find(turn, who)
         successor = roster.find(turn, to) if to else (leaving.stand_in_of(turn, person) if person else None)
         if person is None or (to and successor is None):
-            return "There is no such person on the list, or there are several: use the telephone number."
+            return _UNKNOWN
         leaving.leave(turn, person, successor)
         return ""
 

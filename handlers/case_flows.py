@@ -104,7 +104,8 @@ def _officers(turn: Turn, flow: Any) -> Sequence[tuple[str, str]]:  # noqa: ANN4
     case = cases.held_case(turn, flow.about["case"])
     chain = areas.chain(turn.session, case.area_id)
     township = next((one for one in chain if one.level == areas.AreaLevel.TOWNSHIP), chain[-1])
-    found = people.holders_below(turn.session, Role.VILLAGE_CHILD_OFFICER, township.path, turn.now)
+    held = people.holders_below(turn.session, Role.VILLAGE_CHILD_OFFICER, township.path, turn.now)
+    found = [one for one in held if one.away_until is None]
     nearest = who.officer_of(turn, case.area_id)
     ordered = sorted(found, key=lambda one: one.id != nearest)
     return [(str(one.id), f"{one.name} {alarms.place_of(turn, one.area_id or case.area_id)}") for one in ordered[:9]]

@@ -73,6 +73,8 @@ def may_take(turn: Turn, task: Task) -> people.Person:
     person = turn.require(*STAFF)
     if person.id not in {*tasks.told(turn.session, task.id), task.person_id} and not who.covers(turn, task.area_id):
         raise Refused("common/not_yours")
+    if person.away_until is not None:
+        raise Refused("absences/first_back")
     return person
 
 

@@ -23,7 +23,6 @@ _SUPERVISORS = (Role.TOWNSHIP_CHILD_SUPERVISOR, Role.COUNTY_SUPERVISOR)
 _MOST_OFFERED = 9
 _WORKDAYS_TO_NAME = 2
 _AGAIN = timedelta(days=1)
-_TOWNSHIP_RUNG, _COUNTY_RUNG = 2, 3
 
 
 def leave(turn: Turn, person: Person, successor: Person | None) -> None:
@@ -65,12 +64,12 @@ def on_leave(turn: Turn, command: Command) -> None:  # noqa: ARG001 - every comm
     if stand_in is not None or not posts.held(turn.session, person.id, turn.now).anything():
         Leaving.start(turn)
         return
-    naming = _supervisor(turn, person, _TOWNSHIP_RUNG)
+    naming = supervisor(turn, person)
     if naming is None:
         turn.say("leaving/nobody")
         return
     turn.open_task(
-        "handover", "person", person.id, _area_of(turn, person), person_id=naming, next_at=turn.now,
+        "handover", "person", person.id, area_of(turn, person), person_id=naming, next_at=turn.now,
         due_at=workdays.at(
             workdays.add_workdays(turn.policy, workdays.local_day(turn.now), _WORKDAYS_TO_NAME),
             turn.policy.prompts_until,
@@ -128,7 +127,7 @@ class Handover(Flow, name="handover"):
         """Hand over."""
         turn.require(*_SUPERVISORS)
         person = turn.session.get_one(Person, self.about["person"])
-        if not who.covers(turn, _area_of(turn, person)):
+        if not who.covers(turn, area_of(turn, person)):
             raise Refused("common/not_yours")
         chosen = people.person_of(turn.session, int(self.successor or 0))
         if chosen is None:
@@ -141,11 +140,16 @@ class Handover(Flow, name="handover"):
 
 
 def _candidates(turn: Turn, flow: Handover) -> Sequence[tuple[str, str]]:
-    person = turn.session.get_one(Person, flow.about["person"])
-    township = areas.township_of(turn.session, _area_of(turn, person))
+    return candidates(turn, turn.session.get_one(Person, flow.about["person"]))
+
+
+def candidates(turn: Turn, person: Person) -> Sequence[tuple[str, str]]:
+    """Who could take over from somebody: those of the township with one of their roles who can be reached."""
+    township = areas.township_of(turn.session, area_of(turn, person))
     roles = [one.role for one in people.roles_of(turn.session, person.id, turn.now)]
     found = posts.reachable_with_role(turn.session, roles, township, turn.now)
-    return [(str(one.id), one.name) for one in found if one.id != person.id][:_MOST_OFFERED]
+    able = [one for one in found if one.id != person.id and turn.reach(one.id) is not None]
+    return [(str(one.id), one.name) for one in able][:_MOST_OFFERED]
 
 
 def stand_in_of(turn: Turn, person: Person) -> Person | None:
@@ -154,16 +158,17 @@ def stand_in_of(turn: Turn, person: Person) -> Person | None:
     return found if found and turn.reach(found.id) is not None else None
 
 
-def _supervisor(turn: Turn, person: Person, rung: int) -> int | None:
-    """Who names a successor: the township's supervisor, above that the county's; never the leaver."""
-    for number in range(rung, _COUNTY_RUNG + 1):
-        for one in who.rung(turn, _area_of(turn, person), number):
-            if one != person.id:
+def supervisor(turn: Turn, person: Person, *, county: bool = False) -> int | None:
+    """Who names a successor: the township's supervisor, above that the county's; never the person themselves."""
+    for role in _SUPERVISORS[1:] if county else _SUPERVISORS:
+        for one in who.supervisors(turn, area_of(turn, person), role):
+            if one != person.id and turn.reach(one) is not None:
                 return one
     return None
 
 
-def _area_of(turn: Turn, person: Person) -> int:
+def area_of(turn: Turn, person: Person) -> int:
+    """Where somebody works."""
     held = (one.area_id for one in people.roles_of(turn.session, person.id, turn.now) if one.area_id)
     return person.area_id or next(held, None) or turn.county_id()
 
@@ -174,13 +179,13 @@ def _due(turn: Turn, task: Task) -> None:
     if person is None:
         tasks.end(turn.connection, task.id, turn.now)
         return
+    if turn.now > task.due_at or turn.reach(task.person_id) is None:
+        higher = supervisor(turn, person, county=turn.now > task.due_at)
+        task.person_id = higher or task.person_id
     opens = workdays.in_window(turn.policy, turn.now)
     if opens > turn.now:
         task.next_at = opens
         return
-    if turn.now > task.due_at or turn.reach(task.person_id) is None:
-        higher = _supervisor(turn, person, _COUNTY_RUNG if turn.now > task.due_at else _TOWNSHIP_RUNG)
-        task.person_id = higher or task.person_id
     prompt(turn, task, task.person_id)
     task.next_at = workdays.in_window(turn.policy, turn.now + _AGAIN)
 

@@ -12,7 +12,7 @@ from handlers import alarms, prompts, who
 from handlers.turn import Turn
 from handlers.workdays import in_window
 from messages import render
-from storage import cases, loads, outbox, people, tasks
+from storage import absences, cases, loads, outbox, people, tasks
 from storage.cases import Case
 from storage.loads import Load
 from storage.outbox import OutboxKind, OutboxState
@@ -69,15 +69,19 @@ def next_holder(turn: Turn, holder_id: int | None, area_id: int, more: Load, pas
 def give(turn: Turn, task: Task, person_id: int) -> None:
     """Somebody else holds a task now; whoever calls sees to it that they are asked."""
     if task.subject == "case":
-        _give_case(turn.session.get_one(Case, task.subject_id), task.person_id, person_id)
+        give_case(turn, turn.session.get_one(Case, task.subject_id), task.person_id, person_id)
     task.person_id, task.asked_at = person_id, None
+    absences.moved(turn.connection, "task", task.id, person_id)
 
 
-def _give_case(case: Case, holder_id: int | None, person_id: int) -> None:
+def give_case(turn: Turn, case: Case, holder_id: int | None, person_id: int) -> None:
+    """What somebody is to a case, another is now."""
     if case.officer_id == holder_id:
         case.officer_id = None if person_id == case.holder_id else person_id
+        absences.moved(turn.connection, "officer", case.id, person_id)
     if case.holder_id == holder_id:
         case.holder_id = person_id
+        absences.moved(turn.connection, "holder", case.id, person_id)
 
 
 def silent_at(turn: Turn, task: Task, level: str) -> datetime | None:
@@ -170,4 +174,4 @@ def pass_on_cases(turn: Turn, person_id: int) -> None:
             if task.person_id == person_id:
                 give(turn, task, to)
                 task.next_at = turn.now
-        _give_case(case, person_id, to)
+        give_case(turn, case, person_id, to)

@@ -6,10 +6,11 @@ was once asked of somebody stays on record.
 
 from datetime import date, datetime, time, timedelta
 
+from handlers import who
 from handlers.policy import Policy
 from handlers.turn import Turn
 from handlers.workdays import at, in_window, is_workday, local_day, workday_from
-from storage import children, tasks, visits
+from storage import absences, children, tasks, visits
 from storage.children import Child, Side
 from storage.people import Person
 from storage.tasks import LIVE, Task, TaskState
@@ -64,12 +65,16 @@ def plan_on(
     adult = children.adult_of(turn.session, child.id, side)
     if side not in REQUIRED or adult is None or child.off_file_at is not None:
         return None
-    holder = person_id or adult.person_id
+    wanted = person_id or adult.person_id
+    holder = who.acting_for(turn, wanted)
     number = turn.open_task(
         visits.TASK_KIND, "child", child.id, child.area_id, due_at=at(day, END_OF_DAY),
         next_at=in_window(turn.policy, max(turn.now, asked_at(turn, holder, day))), person_id=holder,
         again=f"{side}.{last.id if last else 0}{_POSTPONED if postponed else ''}",
     )  # fmt: skip
+    leave = absences.open_of(turn.session, wanted) if holder != wanted else None
+    if leave is not None:
+        absences.lend(turn.session, leave, "task", number, holder)
     return turn.session.get_one(Task, number)
 
 
@@ -106,7 +111,10 @@ def move(turn: Turn, child: Child, task: Task, day: date, *, postponed: bool = F
     """Another day for a live task, with the same holder; the task that now stands for it."""
     side, holder = side_of(task), task.person_id
     stop(turn, task)
-    return plan_on(turn, child, side, day, person_id=holder, postponed=postponed)
+    following = plan_on(turn, child, side, day, person_id=holder, postponed=postponed)
+    if following is not None:
+        absences.goes_on_as(turn.connection, task.id, following.id)  # what was lent stays lent
+    return following
 
 
 def stop(turn: Turn, task: Task, state: TaskState = TaskState.CANCELLED) -> bool:

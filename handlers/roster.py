@@ -1,6 +1,7 @@
 """The list of people as operators work with it: add one, find one, invite, show."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from handlers import alarms, binding, imports
 from handlers.import_cells import Faulty
@@ -8,7 +9,8 @@ from handlers.import_places import Directory
 from handlers.import_rows import Line
 from handlers.imports import Outcome
 from handlers.turn import Turn
-from storage import bindings, people, posts
+from handlers.workdays import local_day
+from storage import absences, bindings, people, posts
 from storage.people import Person
 
 
@@ -37,6 +39,8 @@ class Entry:
     name: str
     roles: list[str]
     bound: bool
+    away: str
+    """The days of a leave that runs or is to come, and who acts; or ""."""
 
 
 def add(turn: Turn, **said: str) -> Added:
@@ -68,10 +72,19 @@ def entries(turn: Turn) -> list[Entry]:
     return [
         Entry(
             _place(turn, one), one.name, [held.role for held in people.roles_of(turn.session, one.id, turn.now)],
-            people.reachable(turn.session, one.id) is not None,
+            people.reachable(turn.session, one.id) is not None, _away(turn, one),
         )
         for one in posts.all_here(turn.session)
     ]  # fmt: skip
+
+
+def _away(turn: Turn, person: Person) -> str:
+    absence = absences.open_of(turn.session, person.id)
+    if absence is None:
+        return ""
+    acting = alarms.name_of(turn, absence.stand_in_id)
+    days = f"away {local_day(absence.since)} to {local_day(absence.until - timedelta(minutes=1))}"
+    return f"{days}, {acting} acts" if acting else days
 
 
 def _place(turn: Turn, person: Person) -> str:

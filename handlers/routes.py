@@ -49,7 +49,7 @@ FLOWS: tuple[type[Flow], ...] = (
     *people.FLOWS,
 )
 
-_NEVER_LISTED = frozenset({"burst", "police_receipt", "digest"})
+_NEVER_LISTED = frozenset({"burst", "police_receipt", "digest", "absence"})
 """Kinds that the bot or the reporter has to do with: nobody picks them from a list."""
 TASKS: Mapping[str, TaskKind] = {
     **{
@@ -177,7 +177,17 @@ def _for_this_person(turn: Turn, said: Command) -> bool:
 
 
 _STAFF_WORDS = frozenset(
-    {*tasklist.COMMANDS, *case_flows.COMMANDS, *case_looks.COMMANDS, *visits.COMMANDS, "digest", "list", "leave"}
+    {
+        *tasklist.COMMANDS,
+        *case_flows.COMMANDS,
+        *case_looks.COMMANDS,
+        *visits.COMMANDS,
+        "digest",
+        "list",
+        "leave",
+        "away",
+    }
+    | {"at_work", "away_list"}
 )
 
 

@@ -122,8 +122,11 @@ class Turn:
         return self.person
 
     def reach(self, person_id: int | None, purpose: str = "task") -> int | None:
-        """The contact by which a person can be reached now: WeChat's, else their telephone; None: it is nobody."""
-        found = people.reachable(self.session, person_id)
+        """The contact by which a person can be asked now: WeChat's, else their telephone; None: it is nobody.
+
+        Somebody on leave is nobody.
+        """
+        found = people.at_work(self.session, person_id)
         if found is None and self.policy.by_telephone(purpose):
             return people.telephone(self.session, person_id, self.now)
         return found

@@ -1,9 +1,9 @@
 """Who must act for an area: duty person, stand-in, township, county; only those who can be reached count."""
 
 from handlers.turn import Turn
-from storage import areas, people
+from storage import absences, areas, people
 from storage.areas import Area, AreaLevel
-from storage.people import Role
+from storage.people import Person, Role
 
 RUNGS = 4
 """Duty person, stand-in, township supervisors, county supervisors."""
@@ -27,7 +27,14 @@ def rung(turn: Turn, area_id: int, number: int) -> list[int]:
         found = supervisors(turn, area_id, Role.TOWNSHIP_CHILD_SUPERVISOR)
     else:
         found = supervisors(turn, area_id, Role.COUNTY_SUPERVISOR)
-    return [one for one in dict.fromkeys(found) if turn.reach(one, "alarm") is not None]
+    acting = dict.fromkeys(acting_for(turn, one) for one in found)
+    return [one for one in acting if turn.reach(one, "alarm") is not None]
+
+
+def acting_for(turn: Turn, person_id: int) -> int:
+    """The person, or who acts while they are on leave."""
+    person = turn.session.get_one(Person, person_id)
+    return (person.away_until and absences.acting_for(turn.session, person_id)) or person_id
 
 
 def is_a_post(turn: Turn, area_id: int, number: int) -> bool:

@@ -184,4 +184,4 @@ def _reachable_ids(*, telephone: bool) -> Any:  # noqa: ANN401 - a select that c
         Contact.person_id == Person.id, Contact.openid_index.is_(None), Contact.unreachable_since.is_not(None)
     )
     way = or_(by_wechat, and_(Person.phone.is_not(None), not_(broken))) if telephone else by_wechat
-    return select(Person.id).where(Person.left_at.is_(None), way)
+    return select(Person.id).where(Person.left_at.is_(None), Person.away_until.is_(None), way)

@@ -62,6 +62,8 @@ class Person(Base):
     prompt_hour: Mapped[int | None] = mapped_column(SmallInteger)
     joined_at: Mapped[datetime]
     left_at: Mapped[datetime | None]
+    away_until: Mapped[datetime | None]
+    """Set while a leave runs: this person is asked for nothing, somebody else acts."""
 
 
 class PersonRole(Base):
@@ -175,6 +177,17 @@ _REACHABLE = (
 )  # fmt: skip
 
 
+_AT_WORK = _REACHABLE.where(Person.__table__.c.away_until.is_(None))
+
+
+def at_work(session: Session, person_id: int | None) -> int | None:
+    """The same contact, of somebody who is not on leave."""
+    if person_id is None:
+        return None
+    found: int | None = session.execute(_AT_WORK, {"person_id": person_id}).scalar()
+    return found
+
+
 TELEPHONE_AGAIN = timedelta(days=1)
 """After that a number that failed is tried again."""
 _TELEPHONE = select(Contact.__table__.c.id, Contact.__table__.c.unreachable_since).where(
@@ -190,7 +203,7 @@ _PHONE = (
 def telephone(session: Session, person_id: int | None, now: datetime) -> int | None:
     """The contact that stands for this person's telephone; None without a number, or when it failed within a day."""
     person = person_of(session, person_id)
-    if person is None or not person.phone:
+    if person is None or not person.phone or person.away_until is not None:
         return None
     row = session.execute(_TELEPHONE, {"person_id": person.id}).first()
     if row is None:

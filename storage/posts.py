@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
+from storage import absences
 from storage.areas import Area
 from storage.cases import Case, CaseStage
 from storage.children import Child, Pairing
@@ -80,6 +81,7 @@ def move(connection: Connection, from_person: int, to_person: int, now: datetime
         update(_P).where(_P.c.stand_in_id == from_person, _P.c.id != to_person).values(stand_in_id=to_person)
     )
     connection.execute(update(_P).where(_P.c.stand_in_id == from_person).values(stand_in_id=None))
+    absences.passed_on(connection, from_person, to_person)
 
 
 def _move_pairings(connection: Connection, from_person: int, to_person: int, now: datetime) -> None:
@@ -122,7 +124,7 @@ def end_roles(connection: Connection, person_id: int, now: datetime) -> None:
 
 def left(connection: Connection, person_id: int, now: datetime) -> None:
     """The person is no longer here; what they did stays."""
-    connection.execute(update(_P).where(_P.c.id == person_id).values(left_at=now, stand_in_id=None))
+    connection.execute(update(_P).where(_P.c.id == person_id).values(left_at=now, stand_in_id=None, away_until=None))
 
 
 def all_here(session: Session) -> list[Person]:

@@ -1,6 +1,7 @@
 """Every table, so that the metadata is whole wherever it is needed."""
 
 from storage import (
+    absences,
     areas,
     audit,
     cases,
@@ -26,7 +27,7 @@ from storage.database import Base
 
 METADATA = Base.metadata
 MODULES = (
-    areas, audit, cases, children, contacts, county, inbox, lifecycle, media, outbox, people, recordings,
+    absences, areas, audit, cases, children, contacts, county, inbox, lifecycle, media, outbox, people, recordings,
     renditions, reporters, reports, sessions, shown_numbers, silences, tasks,
     visits,
 )  # fmt: skip

@@ -45,7 +45,7 @@ class TaskState(StrEnum):
 LIVE = (TaskState.OPEN, TaskState.CLAIMED)
 
 
-SERVICE = ("digest", "burst")
+SERVICE = ("digest", "burst", "absence")
 """Kinds of tasks that the bot itself does: in nobody's list, nobody has to act for them or is behind with them."""
 
 
