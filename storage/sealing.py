@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import os
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -154,7 +155,7 @@ def append_new_key(path: Path, now: datetime, cipher: Cipher = Cipher.AES) -> in
     """Add a fresh key to the key file (made readable by its owner only); returns the key's id."""
     existing = path.read_text(encoding="ascii") if path.exists() else ""
     number = max((key.id for key in _keys_of(path)), default=0) + 1 if existing else 1
-    line = f"{number} {now:%Y-%m-%d} {base64.b64encode(os.urandom(SECRET_BYTES)).decode()} {cipher}\n"
+    line = _line(Key(number, os.urandom(SECRET_BYTES), f"{now:%Y-%m-%d}", cipher))
     before = existing and ("" if existing.endswith("\n") else "\n")
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
@@ -162,6 +163,19 @@ def append_new_key(path: Path, now: datetime, cipher: Cipher = Cipher.AES) -> in
         file.flush()
         os.fsync(file.fileno())
     return number
+
+
+def write_new_key_file(path: Path, keys: Iterable[Key]) -> None:
+    """Write keys that were recovered to a new file; FileExistsError when there is one, which may hold others."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.writelines([_HEAD, *map(_line, keys)])
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _line(key: Key) -> str:
+    return f"{key.id} {key.made} {base64.b64encode(key.secret).decode()} {key.cipher}\n"
 
 
 def _keys_of(path: Path) -> list[Key]:

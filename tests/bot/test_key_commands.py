@@ -1,6 +1,7 @@
 """`tongban keys`, as an operator uses it on a database with names in it."""
 
 import csv
+import getpass
 import re
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from sqlalchemy import LargeBinary, select, type_coerce
 
 from storage import sealing
+from storage.audit import Audit
 from storage.ciphers import Cipher
 from storage.database import connect
 from storage.migrate import upgrade
@@ -95,3 +97,48 @@ def test_a_damaged_key_file_is_named_and_its_content_is_not(keys: Path, tongban:
     assert (code, said) == (2, f"tongban: the key file {keys} has a line that is not a key.\n")
     assert tongban("keys", "new")[0] == 2, "a key behind a damaged line could not be read either"
     assert keys.read_text(encoding="ascii").endswith("not-a-key-at-all\n")
+
+
+def test_escrow_sheets_bring_the_keys_back_on_another_machine(
+    database: str, keys: Path, tongban: Tongban, tmp_path: Path
+) -> None:
+    tongban("keys", "new")
+    tongban("keys", "new")
+    folder = tmp_path / "sheets"
+    code, said = tongban("keys", "export", str(folder))
+    assert code == 0, said
+    sheets = sorted(folder.iterdir())
+    assert [path.name for path in sheets] == ["sheet-1.txt", "sheet-2.txt", "sheet-3.txt"]
+    assert all(path.stat().st_mode & 0o077 == 0 for path in sheets)
+    assert all("keys 1, 2" in path.read_text(encoding="ascii") for path in sheets)
+    secrets = re.findall(r"\S{40,}", keys.read_text(encoding="ascii"))
+    assert len(secrets) == 2
+    assert not any(secret in path.read_text(encoding="ascii") for path in sheets for secret in secrets)
+    assert tongban("keys", "export", str(folder))[0] == 2, "sheets are never written over"
+    engine = connect(database)
+    with engine.connect() as connection:
+        acts = connection.execute(select(Audit.act, Audit.os_user).where(Audit.act == "keys export")).all()
+    engine.dispose()
+    assert [tuple(row) for row in acts] == [("keys export", getpass.getuser())]
+
+    code, said = tongban("keys", "recover", str(sheets[0]), str(sheets[2]))
+    assert (code, "is there already" in said) == (2, True)
+    again = tmp_path / "again.keys"
+    assert tongban("keys", "recover", str(sheets[2]), str(sheets[0]), "--to", str(again))[0] == 0
+    assert again.read_text(encoding="ascii") == keys.read_text(encoding="ascii")
+    assert again.stat().st_mode & 0o077 == 0
+
+
+def test_a_sheet_with_a_typing_error_is_named_and_no_file_is_made(tongban: Tongban, tmp_path: Path) -> None:
+    tongban("keys", "new")
+    folder = tmp_path / "sheets"
+    tongban("keys", "export", str(folder))
+    bad = folder / "sheet-2.txt"
+    lines = bad.read_text(encoding="ascii").splitlines()
+    at = next(number for number, line in enumerate(lines) if line.startswith("04."))
+    lines[at] = lines[at][:-1] + ("7" if lines[at][-1] != "7" else "8")
+    bad.write_text("\n".join(lines), encoding="ascii")
+    again = tmp_path / "again.keys"
+    said = tongban("keys", "recover", str(folder / "sheet-1.txt"), str(bad), "--to", str(again))
+    assert said == (2, "tongban: sheet 2, line 04 was mistyped\n")
+    assert not again.exists()
