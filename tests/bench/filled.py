@@ -21,6 +21,7 @@ from sqlalchemy import (
     literal,
     select,
     text,
+    update,
 )
 from sqlalchemy.engine import make_url
 
@@ -48,8 +49,9 @@ _LEVELS = {1: "red", 5: "yellow", 25: "blue"}
 
 @dataclass(frozen=True)
 class Staff:
-    """The first ids of what follows without a gap."""
+    """Ids: the county's, those with which villages and officers begin (they follow without a gap), the supervisor's."""
 
+    county: int
     village: int
     officer: int
     supervisor: int
@@ -82,7 +84,7 @@ def found(url: str) -> Staff:
             turn.session.get_one(Contact, talk.contact_id).person_id = person.id
         supervisor = turn.session.scalars(select(PersonRole.person_id).where(PersonRole.area_id == top.id)).first()
         assert supervisor is not None
-        return Staff(villages[0].id, people[0].id, supervisor)
+        return Staff(top.id, villages[0].id, people[0].id, supervisor)
 
     staff = world.turn(add)
     world.close()
@@ -163,11 +165,10 @@ def values(row: Any, **columns: object) -> Iterator[ColumnElement[Any]]:  # noqa
 
 
 def release(connection: Connection, now: datetime) -> None:
-    """What waited for this is due now; the digest first."""
-    due = Task.__table__.update().where(Task.next_at.is_(None), Task.state == TaskState.OPEN)
-    connection.execute(
-        due.values(next_at=case((Task.kind == "digest", of(Task.next_at, now - timedelta(hours=1))), else_=now))
-    )
+    """The visits and digests that waited for this are due now, the digests first."""
+    waiting = Task.next_at.is_(None), Task.state == TaskState.OPEN, Task.kind.in_(["visit", "digest"])
+    first = case((Task.kind == "digest", of(Task.next_at, now - timedelta(hours=1))), else_=of(Task.next_at, now))
+    connection.execute(update(Task).where(*waiting).values(next_at=first))
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from tests.bench import chat, memory, outbox, processes, statements, sweep
+from tests.bench import chat, digest, memory, outbox, processes, stalls, statements, sweep
 from tests.bench.figures import Findings
 from tests.bench.scale import Scale
 from tests.bench.targets import Bench
@@ -11,8 +11,10 @@ Group = Callable[[Bench, Scale], Findings]
 GROUPS: Mapping[str, Group] = {
     "chat": chat.measure,
     "statements": statements.measure,
+    "stalls": stalls.measure,
     "sweep": sweep.measure,
     "outbox": outbox.measure,
+    "digest": digest.measure,
     "processes": processes.measure,
     "memory": memory.measure,
 }

@@ -38,8 +38,8 @@ def measure(bench: Bench, scale: Scale) -> Findings:
         for _ in range(scale.rounds):
             peer.append(_wechatpy(bench.platform, scale.sends))
             for bot in scale.bots:
-                own[bot].append(_drained(bench, bot, scale.sends, bench.platform, found))
-                slow[bot].append(_drained(bench, bot, scale.sends, slow_platform, found))
+                own[bot].append(drained(bench, bot, scale.sends, bench.platform, found))
+                slow[bot].append(drained(bench, bot, scale.sends, slow_platform, found))
                 echo(f"  {bot}: {own[bot][-1]:,.0f}/s, {slow[bot][-1]:,.0f}/s with 50 ms; wechatpy {peer[-1]:,.0f}/s")
     note = f"{scale.sends:,} template messages, each result recorded in a transaction of its own or of several"
     for bot in scale.bots:
@@ -55,7 +55,7 @@ def _wechatpy(platform: int, count: int) -> float:
     return told["done"] / told["seconds"]
 
 
-def _drained(bench: Bench, bot: Name, count: int, platform: int, found: Findings) -> float:
+def drained(bench: Bench, bot: Name, count: int, platform: int, found: Findings) -> float:
     """How many messages a second the bot sent and recorded, between a tenth and nine tenths of all."""
     url = bench.county_database(bot)
     fill(url, count)

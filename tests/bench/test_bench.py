@@ -5,25 +5,30 @@ import struct
 import sys
 from collections.abc import Iterator
 from dataclasses import fields
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import cast
 
 import pytest
 from sqlalchemy import create_engine
 from wechatpy.crypto import WeChatCrypto
 from wechatpy.parser import parse_message
 
+from handlers.workdays import at, local_day
 from storage.children import Child
+from storage.database import connect
 from storage.tasks import Task, TaskTold
-from tests.bench import account, dialogues, filled, pushes, sweep
-from tests.bench.county import County
+from tests.bench import account, dialogues, digest, filled, outbox, pushes, sweep, years
+from tests.bench.county import POLICY, County
 from tests.bench.figures import Findings, table
 from tests.bench.load import Generator, Load, built, sampled
+from tests.bench.postgres import Postgres
 from tests.bench.process import ROOT, SERVER_CORES, Server, serving, together
 from tests.bench.rounds import missing
 from tests.bench.servers import core_loop
 from tests.bench.statements import DIALOGUES as TURNS
 from tests.bench.statements import count
+from tests.bench.targets import Bench, accepting_platform
 from tests.support.databases import SqliteDatabases
 from tests.support.waiting import free_port
 
@@ -149,3 +154,31 @@ def test_the_bare_loop_comes_to_its_end_and_leaves_everything_as_it_was(tmp_path
     command = [sys.executable, "-m", "tests.bench.servers.core_loop", url]
     first, second = (together([command], SERVER_CORES)[0]["done"] for _ in range(2))
     assert 500 < first == second < 900
+
+
+@pytest.mark.slow
+def test_the_digest_of_ten_years_is_counted_again_from_every_row(tmp_path: Path) -> None:
+    databases, county = SqliteDatabases(tmp_path), County(tmp_path)
+    url = databases.copy(county.found)
+    staff, now = filled.found(url), at(local_day(datetime.now(UTC)), POLICY.digest_at) + timedelta(minutes=1)
+    with filled.quickly(url, *years.ROWS) as connection:
+        years.fill(connection, staff, 4000, 20_000, now - timedelta(hours=3))
+    with connect(url).begin() as connection:
+        counted, span = digest.made(connection, now)
+        empty = {code for code, one in counted.items() if not one.count}
+        assert empty <= {"immediate_danger"}
+        assert digest.differences(connection, counted, span) == []
+        connection.exec_driver_sql("UPDATE child SET off_file_at = NULL WHERE id = 1")
+        connection.exec_driver_sql("DELETE FROM task WHERE kind = 'alarm' AND state = 'open'")
+        told = digest.differences(connection, counted, span)
+    assert {one.partition(" ")[0] for one in told} >= {"children_on_file", "unclaimed_alarms"}
+
+
+@pytest.mark.slow
+def test_what_waits_in_the_outbox_is_drained_and_recorded(tmp_path: Path) -> None:
+    databases, postgres = SqliteDatabases(tmp_path), cast("Postgres", None)  # SQLite is what is drained
+    with accepting_platform(tmp_path) as platform:
+        bench = Bench(tmp_path, Path(), County(tmp_path), databases, postgres, platform, built(tmp_path))
+        found = Findings()
+        assert outbox.drained(bench, "sqlite", 60, platform, found) > 0
+    assert found.wrong == []
