@@ -21,6 +21,7 @@ from bot.magic import content_type_of
 from bot.renditions import has_one
 from bot.transport import TOO_LARGE
 from bot.turns import guarded
+from bot.under_way import UnderWay
 from bot.wechat import OutcomeUnknown, WeChat, WeChatRefused
 from handlers import originals
 from handlers.policy import Policy
@@ -47,9 +48,16 @@ class Fetcher:
 
     def __init__(self, database: Database, wechat: WeChat, clock: Clock, policy: Policy) -> None:
         self._database, self._wechat, self._clock, self._policy = database, wechat, clock, policy
+        self._under_way = UnderWay()
+
+    def stop(self) -> None:
+        """Claim nothing more; what cannot be had soon goes back at once."""
+        self._under_way.stop()
 
     async def drain(self) -> int:
         """Fetch some of what is due; how many were tried."""
+        if self._under_way.stopping:
+            return 0
         now = self._clock.now()
         rows = await self._database.run(partial(media.claim, now=now, until=now + LEASE, limit=BATCH), Lane.DUE)
         results = await asyncio.gather(*(self._fetch(row) for row in rows), return_exceptions=True)
@@ -65,7 +73,7 @@ class Fetcher:
             return await self._unless_late(row)  # the account may be verified in time
         faults.reach("media_before_fetch")
         try:
-            async with asyncio.timeout(CALL_LIMIT):
+            async with self._under_way.limited(CALL_LIMIT):
                 original = await self._wechat.download_media(row.platform_id)
         except (OutcomeUnknown, WeChatRefused, TimeoutError) as error:
             refusal = error if isinstance(error, WeChatRefused) else None
@@ -107,9 +115,12 @@ class Fetcher:
         return True
 
     async def _later(self, rows: Iterable[Any]) -> None:
-        """Those of a round that failed together are due together again: an outage is hard enough."""
-        now = self._clock.now()
-        when = {row.id: now + min(FIRST_WAIT * 2 ** min(row.attempts, 10), LONGEST_WAIT) for row in rows}
+        """Those of a round that failed together are due together again: an outage is hard enough.
+
+        What a stop of this process cut short is due at once, for another one.
+        """
+        now, first = self._clock.now(), timedelta(0) if self._under_way.stopping else FIRST_WAIT
+        when = {row.id: now + min(first * 2 ** min(row.attempts, 10), LONGEST_WAIT) for row in rows}
         if when:
             await self._database.run(partial(media.later, when=when), Lane.DUE)
 

@@ -24,6 +24,7 @@ from bot.outcomes import Outcome
 from bot.planning import Plan
 from bot.settings import Purpose, Template
 from bot.template_fields import filled
+from bot.under_way import UnderWay
 from bot.wechat import OutcomeUnknown, WeChat, WeChatRefused
 from handlers.workdays import CHINA
 from messages import render
@@ -65,6 +66,7 @@ class Sender:
         self._gap, self._free_at = 1 / per_second, 0.0
         self._talking: WeakValueDictionary[tuple[int, bool], asyncio.Lock] = WeakValueDictionary()
         self._held: dict[tuple[Channel, str | None], datetime] = {}
+        self._under_way = UnderWay()
         self._refused_at: dict[int, float] = {}
         """Contact → loop time at which a channel to them turned out to be shut: plans from before are void."""
 
@@ -76,9 +78,13 @@ class Sender:
         """Send the alarms, which wait for nothing that `drain` does; how many were claimed."""
         return await self._drain(alarms=True)
 
+    def stop(self) -> None:
+        """Claim nothing more; what is leased and not begun goes back at once, what is under way ends soon."""
+        self._under_way.stop()
+
     async def _drain(self, *, alarms: bool) -> int:
         done = 0
-        while (plans := await self._plans(alarms=alarms)) is not None:
+        while not self._under_way.stopping and (plans := await self._plans(alarms=alarms)) is not None:
             faults.reach("send_claimed")
             done += len(plans)
             people = groupby(sorted(plans, key=_line), key=_line)
@@ -102,10 +108,10 @@ class Sender:
     async def _to_person(self, plans: Iterable[Plan]) -> None:
         for plan in plans:
             async with self._alone_with(plan):
-                if self._is_void(plan):
-                    await self._run(planning.put_back, plan)
-                else:
+                if not (self._is_void(plan) or self._under_way.stopping):
                     await self._send(plan)
+                else:
+                    await self._run(planning.put_back, plan)
 
     @asynccontextmanager
     async def _alone_with(self, plan: Plan) -> AsyncIterator[None]:
@@ -131,6 +137,9 @@ class Sender:
             await self._run(planning.begin, plan)
         if plan.kind != OutboxKind.ALARM:
             await self._keep_pace()
+            if self._under_way.stopping:
+                await self._run(planning.put_back, plan)
+                return
         faults.reach("send_before_request")
         outcome = await self._try(plan)
         metrics.sends.labels(plan.channel or "none", outcome.state).inc()
@@ -154,13 +163,13 @@ class Sender:
         """No more calls in a second than the county set: the platform is not to refuse for haste."""
         at = max(_now(), self._free_at)
         self._free_at = at + self._gap
-        await asyncio.sleep(at - _now())
+        await self._under_way.pause(at - _now())
 
     async def _try(self, plan: Plan) -> Outcome:
         if plan.channel is None:
             return Outcome(OutboxState.UNDELIVERABLE)
         try:
-            async with asyncio.timeout(CALL_LIMIT):
+            async with self._under_way.limited(CALL_LIMIT):
                 return Outcome(OutboxState.ACCEPTED, job_id=await self._call(plan))
         except (OutcomeUnknown, TimeoutError):
             return Outcome(OutboxState.UNKNOWN)

@@ -88,6 +88,8 @@ def take(connection: Connection, inbound: Inbound, arrived_at: datetime, now: da
             return _stored(connection, known[0]) if known else Reply()
         inbox_id = known[0]
         inbox.settle(connection, inbox_id, InboxState.DONE, attempts=0)
+    if talk.asked_meanwhile and talk.asked_at is not None:  # in another process: whoever wrote this had not read it
+        arrived_at = min(arrived_at, talk.asked_at)
     message = Message.from_json(fields, arrived_at)
     passive = policy.only_answers or not late  # else the platform has its `success`: the words go by the outbox
     reply = _run(connection, inbox_id, talk, message, now, policy, attempts=0, passive=passive)

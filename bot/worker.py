@@ -81,7 +81,8 @@ class Worker:
         self, database: Database, sender: Sender, fetcher: Fetcher, renderer: Renderer, clock: Clock, policy: Policy
     ) -> None:
         self._database, self._clock, self._policy = database, clock, policy
-        self._fetcher = fetcher
+        self._sender, self._fetcher = sender, fetcher
+        self._stopping = False
         self.paused = False
         """Whether nothing is sent and nothing done that is due (storage.pause); what people write is answered."""
         self.kept = Loop("kept", partial(self._rounds, turns.run_kept))
@@ -128,13 +129,15 @@ class Worker:
             loop.wake()
 
     async def stop(self) -> None:
-        """No more ticks; what is under way is finished."""
+        """No more ticks; what is under way is finished, what was only claimed goes back for another process."""
         self._scheduler.shutdown(wait=False)
         if self._minding is not None:
             self._minding.cancel()
             await asyncio.gather(self._minding, return_exceptions=True)
-        for loop in self._loops:
-            await loop.stop()
+        self._stopping = True
+        self._sender.stop()
+        self._fetcher.stop()
+        await asyncio.gather(*(loop.stop() for loop in self._loops))
 
     async def run_all(self) -> None:
         """Do everything that is due now, until nothing is left (a moved clock waits for this)."""
@@ -170,7 +173,7 @@ class Worker:
             count = await self._database.run(work, Lane.DUE)
             faults.reach("due_after_commit")
             done += count
-            if not count:
+            if not count or self._stopping:
                 break
         if done:
             for loop in (self.alarms, self.send, self.media):

@@ -85,6 +85,8 @@ class Talk:
     """Whether this turn made the contact."""
     unreachable_since: datetime | None = None
     """Since when the platform says that it does not reach this contact."""
+    asked_meanwhile: bool = False
+    """Whether the question shown last was put while this turn waited for another one of the same person."""
 
     def __copy__(self) -> "Talk":
         """As `copy.copy` does it for any object, at a tenth of the cost: a turn does it twice."""
@@ -103,7 +105,13 @@ _COLUMNS = [_C.c.id, _C.c.person_id, _C.c.followed_at, _C.c.unreachable_since, *
 _FIND = Hot(select(*_COLUMNS).select_from(_C.outerjoin(_V)).where(_C.c.openid_index == bindparam("index")))
 # The lock is a statement of its own: one that waited would return the conversation as it was before the wait.
 # "No key": a turn of somebody else that leaves a message for this contact need not wait, so two cannot wait in a ring.
-_LOCK_FOUND = Hot(select(_C.c.id).where(_C.c.openid_index == bindparam("index")).with_for_update(key_share=True))
+# What it returns of the conversation is from before the wait, and tells whether a question was put meanwhile.
+_LOCK_FOUND = Hot(
+    select(_V.c.asked_at)
+    .select_from(_C.outerjoin(_V))
+    .where(_C.c.openid_index == bindparam("index"))
+    .with_for_update(key_share=True, of=_C)
+)
 _LOCK = Hot(select(_C.c.id).where(_C.c.id == bindparam("id")).with_for_update(key_share=True))
 _LOCK_FREE = Hot(select(_C.c.id).where(_C.c.id == bindparam("id")).with_for_update(key_share=True, skip_locked=True))
 _ID_OF = Hot(select(_C.c.id).where(_C.c.openid_index == bindparam("index")))
@@ -130,25 +138,26 @@ def hear(connection: Connection, openid: str, now: datetime, *, is_there: bool =
     `is_there`: the person did something, so that they can be reached again.
     """
     index = openid_index(openid)
-    row = _found(connection, index)
+    row, asked_before = _found(connection, index)
     if row is None:
         number = _made(connection, openid, index, now)
         if number is not None:
             return Talk(number, openid, None, now, is_new=True)
-        row = _found(connection, index)  # another process was quicker
+        row, _ = _found(connection, index)  # another process was quicker
         if row is None:
             raise LookupError("a contact came and went")
     talk = _talk(row, openid, now)
+    talk.asked_meanwhile = not is_sqlite(connection) and talk.asked_at not in {None, asked_before}
     if talk.unreachable_since is not None and is_there:
         _REACHED.write(connection, {"b_id": talk.contact_id})
         talk.unreachable_since = None
     return talk
 
 
-def _found(connection: Connection, index: bytes) -> Any | None:  # noqa: ANN401 - a row
-    if not is_sqlite(connection):
-        _LOCK_FOUND.write(connection, {"index": index})
-    return _FIND.first(connection, {"index": index})
+def _found(connection: Connection, index: bytes) -> tuple[Any | None, datetime | None]:
+    """The contact, locked, and when a question was last put as far as was known before the wait for the lock."""
+    before = None if is_sqlite(connection) else _LOCK_FOUND.scalar(connection, {"index": index})
+    return _FIND.first(connection, {"index": index}), before
 
 
 def _made(connection: Connection, openid: str, index: bytes, now: datetime) -> int | None:

@@ -43,6 +43,11 @@ Id = BigInteger().with_variant(Integer, "sqlite")
 """Row ids: SQLite counts up by itself only on INTEGER."""
 
 BUSY_MILLISECONDS = 10_000
+DEAD_CLIENT = (
+    "-c tcp_keepalives_idle=15 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
+    " -c idle_in_transaction_session_timeout=60s"
+)
+"""How soon PostgreSQL frees the locks of a process that froze, or whose machine is gone (its own defaults: hours)."""
 
 
 class Utc(TypeDecorator[datetime]):
@@ -154,10 +159,12 @@ class Base(DeclarativeBase):
 def connect(url: str, *, read_only: bool = False) -> Engine:
     """An engine with the settings durability needs; the caller opens and closes its connections.
 
+    PostgreSQL: a dead server is noticed here, and a dead process there.
+
     SQLite: WAL, every commit on the disk, writers take the lock at BEGIN (ecosystem.md finding 3).
     """
     if make_url(url).get_backend_name() != "sqlite":
-        patience = {"connect_timeout": 5, "tcp_user_timeout": 10_000}  # seconds, milliseconds: a dead server is noticed
+        patience = {"connect_timeout": 5, "tcp_user_timeout": 10_000, "options": DEAD_CLIENT}  # seconds, milliseconds
         return create_engine(url, pool_size=10, max_overflow=8, pool_pre_ping=True, connect_args=patience)
     engine = create_engine(url, connect_args={"check_same_thread": False})
 

@@ -42,6 +42,10 @@ class Program:
         """How it ended; a signal's number is negative; None while it runs."""
         return self._process.exitcode if self._ended.is_set() else None
 
+    def stop(self) -> None:
+        """Ask it to end."""
+        self._process.terminate()
+
     def kill(self) -> None:
         """Kill -9."""
         self._process.kill()

@@ -4,11 +4,12 @@ import asyncio
 import os
 import re
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from uuid import uuid4
 
@@ -96,8 +97,10 @@ class Town:
         await process.wait()
         return process.returncode or 0, log.read_text(encoding="utf-8")
 
-    def _program(self, *words: str, fault: str, log: Path) -> Program:
-        environment = os.environ | {"TONGBAN_FAULT": fault} | self.environ
+    def _program(
+        self, *words: str, fault: str, log: Path, environ: Mapping[str, str] = MappingProxyType({})
+    ) -> Program:
+        environment = os.environ | {"TONGBAN_FAULT": fault} | self.environ | dict(environ)
         return Program(["--config", str(self.folder / "config.toml"), *words], environment, log)
 
     async def _is_ready(self) -> bool:
@@ -204,10 +207,12 @@ async def town(
     mode: Mode = "safe",
     previous_key: str | None = None,
     begins: datetime | None = None,
+    overlap: bool = False,
 ) -> AsyncIterator[Town]:
     """A county with a duty person, a stand-in, supervisors and an officer; the bot is not started yet.
 
-    The platform delivers `retries` times, `retry_pause` seconds apart; as it really is with 3 and None. Every clock
+    The platform delivers `retries` times, `retry_pause` seconds apart; as it really is with 3 and None. With `overlap`
+    it delivers a person's next message before the last one is answered. Every clock
     stands at `begins`, or where it really does.
     """
     upgrade(url)
@@ -234,7 +239,7 @@ async def town(
         app_id=APP_ID, app_secret=SECRET, token=TOKEN, encoding_aes_key=AES_KEY, mode=mode,
         previous_encoding_aes_key=previous_key,
         bot_url=f"http://127.0.0.1:{port}", port=0, retries=retries, retry_pause=retry_pause,
-        gateway_secret=GATEWAY_SECRET,
+        gateway_secret=GATEWAY_SECRET, overlap=overlap,
         templates=tuple(TemplateSpec(f"T-{name}", name, tuple(fields)) for name, fields in PURPOSES.items()),
     )  # fmt: skip
     async with Simulator(settings) as platform, aiohttp.ClientSession() as http:
