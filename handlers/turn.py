@@ -16,6 +16,7 @@ from storage import areas, audit, outbox, people, tasks
 from storage.contacts import Talk
 from storage.outbox import OutboxKind, OutboxState
 from storage.people import Person, Role
+from storage.rows import Rows
 
 if TYPE_CHECKING:
     from handlers.kinds import TaskKind
@@ -77,7 +78,7 @@ class Turn:
     def session(self) -> Session:
         """ORM access inside this turn's transaction; made when first needed, since the hot path does without."""
         if self._session is None:
-            self._session = Session(
+            self._session = Rows(
                 bind=self.connection, join_transaction_mode="create_savepoint", expire_on_commit=False, autoflush=True
             )
         return self._session

@@ -47,7 +47,7 @@ def is_a_post(turn: Turn, area_id: int, number: int) -> bool:
 def supervisors(turn: Turn, area_id: int, role: Role) -> list[int]:
     """Who holds a supervising role for the area or anything above it."""
     above = [area.id for area in areas.chain(turn.session, area_id)]
-    return [person.id for person in people.holders(turn.session, role, above, turn.now)]
+    return people.holders(turn.session, role, above, turn.now)
 
 
 def officer_of(turn: Turn, area_id: int) -> int | None:
@@ -56,7 +56,7 @@ def officer_of(turn: Turn, area_id: int) -> int | None:
     if village is None:
         return None
     held = people.holders(turn.session, Role.VILLAGE_CHILD_OFFICER, [village.id], turn.now)
-    return held[0].id if held else None
+    return held[0] if held else None
 
 
 def covers(turn: Turn, area_id: int) -> bool:

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, ForeignKey, String, UniqueConstraint, and_, b
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from storage.database import Base, Id
+from storage.rows import Found
 from storage.statements import Hot
 
 
@@ -66,10 +67,10 @@ def add_area(session: Session, level: AreaLevel, name: str, parent: Area | None 
 
 def county(session: Session) -> Area | None:
     """The county itself; None before anything was set up."""
-    return session.scalars(_COUNTY).first()
+    return _COUNTY.first(session, {})
 
 
-_COUNTY = select(Area).where(Area.level == AreaLevel.COUNTY).order_by(Area.id).limit(1)
+_COUNTY = Found(Area, lambda query: query.where(Area.level == AreaLevel.COUNTY).order_by(Area.id).limit(1))
 
 
 def named(session: Session, name: str, *, within: Area | None = None) -> list[Area]:

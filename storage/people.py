@@ -1,6 +1,6 @@
 """People, their roles with dates, the duty roster, and invitations to bind a WeChat identity."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -23,6 +23,8 @@ from storage import sealing
 from storage.areas import Area
 from storage.contacts import Contact
 from storage.database import Base, Id, Sealed, alone
+from storage.rows import Found, connection_of
+from storage.statements import Hot
 
 _MOBILE_DIGITS = 11
 
@@ -125,35 +127,41 @@ def _holds(row: type[PersonRole | Duty], now: datetime | BindParameter[datetime]
     return and_(row.since <= now, or_(row.until.is_(None), row.until > now))
 
 
-def holders(session: Session, role: Role, area_ids: Iterable[int], now: datetime) -> list[Person]:
-    """Who holds a role in any of these areas now, in the order they joined."""
-    return list(session.scalars(_HOLDERS, {"role": role, "areas": list(area_ids), "now": now}))
+def holders(session: Session, role: Role, area_ids: Sequence[int], now: datetime) -> list[int]:
+    """Who holds a role in any of these areas (up to four: an area and all above it) now, in the order they joined."""
+    if not area_ids:
+        return []
+    areas = {place: area_ids[min(number, len(area_ids) - 1)] for number, place in enumerate(_PLACES)}
+    return _HOLDERS.scalars(connection_of(session), {"role": role, "now": now, **areas})
 
 
-_HOLDERS = (
-    select(Person)
-    .join(PersonRole, PersonRole.person_id == Person.id)
+_PLACES = ("first", "second", "third", "fourth")
+_HOLDERS = Hot(
+    select(Person.__table__.c.id)
+    .join(PersonRole.__table__, PersonRole.person_id == Person.id)
     .where(
         PersonRole.role == bindparam("role"),
-        PersonRole.area_id.in_(bindparam("areas", expanding=True)),
+        PersonRole.area_id.in_([bindparam(one) for one in _PLACES]),
         _holds(PersonRole, bindparam("now")),
         Person.left_at.is_(None),
     )
     .distinct()
-    .order_by(Person.id)
+    .order_by(Person.__table__.c.id)
 )
 
 
 def duty_of(session: Session, area_id: int, now: datetime) -> Duty | None:
     """The duty that counts now for exactly this area: the one begun last (one night's change beats the roster)."""
-    return session.scalars(_DUTY, {"area_id": area_id, "now": now}).first()
+    return _DUTY.first(session, {"area_id": area_id, "now": now})
 
 
-_DUTY = (
-    select(Duty)
-    .where(Duty.area_id == bindparam("area_id"), _holds(Duty, bindparam("now")))
-    .order_by(Duty.since.desc(), Duty.id.desc())
-    .limit(1)
+_DUTY = Found(
+    Duty,
+    lambda query: (
+        query.where(Duty.area_id == bindparam("area_id"), _holds(Duty, bindparam("now")))
+        .order_by(Duty.since.desc(), Duty.id.desc())
+        .limit(1)
+    ),
 )
 
 
@@ -161,11 +169,11 @@ def reachable(session: Session, person_id: int | None) -> int | None:
     """The contact by which this person can be reached now; None when there is none (it counts as nobody)."""
     if person_id is None:
         return None
-    found: int | None = session.execute(_REACHABLE, {"person_id": person_id}).scalar()
+    found: int | None = _REACHABLE.scalar(connection_of(session), {"person_id": person_id})
     return found
 
 
-_REACHABLE = (
+_REACHABLE = Hot(
     select(Contact.__table__.c.id)
     .join(Person.__table__, Person.__table__.c.id == Contact.__table__.c.person_id)
     .where(
@@ -190,10 +198,12 @@ def at_work(session: Session, person_id: int | None) -> int | None:
 
 TELEPHONE_AGAIN = timedelta(days=1)
 """After that a number that failed is tried again."""
-_TELEPHONE = select(Contact.__table__.c.id, Contact.__table__.c.unreachable_since).where(
-    Contact.__table__.c.person_id == bindparam("person_id"), Contact.__table__.c.openid_index.is_(None)
+_TELEPHONE = Hot(
+    select(Contact.__table__.c.id, Contact.__table__.c.unreachable_since).where(
+        Contact.__table__.c.person_id == bindparam("person_id"), Contact.__table__.c.openid_index.is_(None)
+    )
 )
-_PHONE = (
+_PHONE = Hot(
     select(Person.__table__.c.phone)
     .join(Contact.__table__, Contact.__table__.c.person_id == Person.__table__.c.id)
     .where(Contact.__table__.c.id == bindparam("contact_id"), Person.__table__.c.left_at.is_(None))
@@ -205,10 +215,11 @@ def telephone(session: Session, person_id: int | None, now: datetime) -> int | N
     person = person_of(session, person_id)
     if person is None or not person.phone or person.away_until is not None:
         return None
-    row = session.execute(_TELEPHONE, {"person_id": person.id}).first()
+    connection = connection_of(session)
+    row = _TELEPHONE.first(connection, {"person_id": person.id})
     if row is None:
-        alone(session.connection(), f"telephone {person.id}")  # two turns must not make two
-        row = session.execute(_TELEPHONE, {"person_id": person.id}).first()
+        alone(connection, f"telephone {person.id}")  # two turns must not make two
+        row = _TELEPHONE.first(connection, {"person_id": person.id})
     if row is None:
         contact = Contact(person_id=person.id, followed_at=now)
         session.add(contact)
@@ -220,7 +231,7 @@ def telephone(session: Session, person_id: int | None, now: datetime) -> int | N
 
 def phone_of_contact(connection: Connection, contact_id: int) -> str | None:
     """The number by which the person bound to a contact can be rung; None when there is none."""
-    found: str | None = connection.execute(_PHONE, {"contact_id": contact_id}).scalar()
+    found: str | None = _PHONE.scalar(connection, {"contact_id": contact_id})
     return found
 
 
@@ -253,11 +264,11 @@ def holders_below(session: Session, role: Role, path: str, now: datetime) -> lis
     return list(session.scalars(query.distinct().order_by(Person.id)))
 
 
-_HERE = select(Person.__table__.c.id).where(
-    Person.__table__.c.id == bindparam("id"), Person.__table__.c.left_at.is_(None)
+_HERE = Hot(
+    select(Person.__table__.c.id).where(Person.__table__.c.id == bindparam("id"), Person.__table__.c.left_at.is_(None))
 )
 
 
 def is_here(connection: Connection, person_id: int) -> bool:
     """Whether a person has not left."""
-    return connection.execute(_HERE, {"id": person_id}).first() is not None
+    return _HERE.first(connection, {"id": person_id}) is not None

@@ -27,8 +27,9 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from storage.cases import Case
 from storage.database import Base, Id, Sealed, SealedJson
 from storage.lifecycle import Step, move
+from storage.rows import Found, connection_of
 from storage.statements import Hot
-from storage.tasks import LIVE, Task
+from storage.tasks import live_of_subject
 
 
 class ReportStage(StrEnum):
@@ -193,7 +194,10 @@ def heard(
 
 def entries_of(session: Session, report_id: int) -> list[Entry]:
     """The account as it came, oldest first."""
-    return list(session.scalars(select(Entry).where(Entry.report_id == report_id).order_by(Entry.id)))
+    return _ENTRIES.all(session, {"report_id": report_id})
+
+
+_ENTRIES = Found(Entry, lambda query: query.where(Entry.report_id == bindparam("report_id")).order_by(Entry.id))
 
 
 def by_receipt(connection: Connection, index: bytes) -> Any | None:  # noqa: ANN401 - a row
@@ -227,7 +231,7 @@ def drafts(session: Session, area_ids: Sequence[int], since: datetime) -> list[R
 
 def holder_of(session: Session, report: Report) -> int | None:
     """Who holds the case of a report; None while nobody does."""
-    return session.scalar(select(Case.holder_id).where(Case.id == report.case_id)) if report.case_id else None
+    return session.get_one(Case, report.case_id).holder_id if report.case_id else None
 
 
 def of_case(session: Session, case_id: int) -> list[Report]:
@@ -249,19 +253,26 @@ def finish(connection: Connection, report_id: int, now: datetime, receipt_index:
 
 def settled_at(session: Session, report_id: int) -> datetime | None:
     """When a person last moved the report from one stage to another; None when nobody did."""
-    query = select(func.max(Step.at)).where(Step.subject == Report.__tablename__, Step.subject_id == report_id)
-    return session.scalar(query)
+    found: datetime | None = _SETTLED.scalar(connection_of(session), {"report_id": report_id})
+    return found
+
+
+_S = Step.__table__
+_SETTLED = Hot(
+    select(func.max(_S.c.at)).where(_S.c.subject == Report.__tablename__, _S.c.subject_id == bindparam("report_id"))
+)
 
 
 def holds_unreadable(session: Session, report_id: int, kinds: Iterable[str]) -> bool:
     """Whether something was sent that no rule can read."""
-    query = select(Entry.id).where(Entry.report_id == report_id, Entry.kind.in_(list(kinds)))
-    return session.scalar(query.limit(1)) is not None
+    return not set(kinds).isdisjoint(_KINDS_SENT.scalars(connection_of(session), {"report_id": report_id}))
+
+
+_KINDS_SENT = Hot(select(_E.c.kind).where(_E.c.report_id == bindparam("report_id")).distinct())
 
 
 def move_to(session: Session, report: Report, area_id: int) -> None:
     """The report turned out to belong to another area: whoever must act for it is asked there."""
     report.area_id = area_id
-    live = select(Task).where(Task.subject == "report", Task.subject_id == report.id, Task.state.in_(LIVE))
-    for task in session.scalars(live):
+    for task in live_of_subject(session, "report", report.id):
         task.area_id = area_id

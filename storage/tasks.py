@@ -30,6 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from storage.database import Base, Id, due_index
+from storage.rows import Found, connection_of
 from storage.statements import Hot
 
 
@@ -247,15 +248,16 @@ def failed(connection: Connection, task_id: int, next_at: datetime | None, error
 
 def live_of_subject(session: Session, subject: str, subject_id: int, kinds: Iterable[str] | None = None) -> list[Task]:
     """Live tasks about one thing, oldest first."""
-    found = session.scalars(_LIVE_OF_SUBJECT, {"subject": subject, "subject_id": subject_id})
+    found = _LIVE_OF_SUBJECT.all(session, {"subject": subject, "subject_id": subject_id})
     wanted = None if kinds is None else set(kinds)
     return [one for one in found if wanted is None or one.kind in wanted]
 
 
-_LIVE_OF_SUBJECT = (
-    select(Task)
-    .where(Task.subject == bindparam("subject"), Task.subject_id == bindparam("subject_id"), Task.state.in_(LIVE))
-    .order_by(Task.id)
+_LIVE_OF_SUBJECT = Found(
+    Task,
+    lambda query: query.where(
+        Task.subject == bindparam("subject"), Task.subject_id == bindparam("subject_id"), Task.state.in_(LIVE)
+    ).order_by(Task.id),
 )
 
 
@@ -284,9 +286,10 @@ def told_and_open(session: Session, person_id: int) -> list[Task]:
 def tell(session: Session, task_id: int, person_id: int, rung: int, now: datetime) -> bool:
     """Note that this person was told at this rung; False when already noted."""
     values = {"task_id": task_id, "person_id": person_id, "rung": rung}
-    if _WAS_TOLD.first(session.connection(), values) is not None:
+    connection = connection_of(session)
+    if _WAS_TOLD.first(connection, values) is not None:
         return False
-    _TELL.write(session.connection(), values | {"told_at": now})
+    _TELL.write(connection, values | {"told_at": now})
     return True
 
 
@@ -302,7 +305,7 @@ _TOLD = Hot(select(_L.c.person_id).where(_L.c.task_id == bindparam("task_id")).d
 
 def told(session: Session, task_id: int) -> list[int]:
     """Everybody who was told about a task (person ids)."""
-    return _TOLD.scalars(session.connection(), {"task_id": task_id})
+    return _TOLD.scalars(connection_of(session), {"task_id": task_id})
 
 
 def hand_over(connection: Connection, from_person: int, to_person: int, now: datetime) -> None:

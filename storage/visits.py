@@ -4,10 +4,12 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, SmallInteger, String, func, select
+from sqlalchemy import ForeignKey, Index, SmallInteger, String, bindparam, exists, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from storage.database import Base, Id, SealedJson
+from storage.rows import connection_of
+from storage.statements import Hot
 from storage.tasks import LIVE, Task, TaskTold
 
 TASK_KIND = "visit"
@@ -77,8 +79,15 @@ def held_by(session: Session, person_id: int) -> list[Task]:
 
 def steps_taken(session: Session, task_id: int) -> dict[int, datetime]:
     """Steps of a task's ladder → when each was first taken."""
-    query = select(TaskTold.rung, func.min(TaskTold.told_at)).where(TaskTold.task_id == task_id, TaskTold.rung >= 0)
-    return {row[0]: row[1] for row in session.execute(query.group_by(TaskTold.rung))}
+    return {row[0]: row[1] for row in _STEPS_TAKEN.all(connection_of(session), {"task_id": task_id})}
+
+
+_L = TaskTold.__table__
+_STEPS_TAKEN = Hot(
+    select(_L.c.rung, func.min(_L.c.told_at))
+    .where(_L.c.task_id == bindparam("task_id"), _L.c.rung >= 0)
+    .group_by(_L.c.rung)
+)
 
 
 def of_task(session: Session, task_id: int) -> Visit | None:
@@ -103,8 +112,17 @@ def last_contact(session: Session, child_id: int, side: str | None = None) -> da
 
 def vain_in_a_row(session: Session, child_id: int, side: str) -> int:
     """Vain tries of a side since anybody last met or spoke to the child."""
-    last = last_contact(session, child_id)
-    query = select(func.count(Visit.id)).where(
-        Visit.child_id == child_id, Visit.side == side, Visit.kind == VisitKind.NOT_MET
+    count: int = _VAIN.scalar(connection_of(session), {"child_id": child_id, "side": side})
+    return count
+
+
+_V = Visit.__table__
+_MET = _V.alias("met")
+_VAIN = Hot(
+    select(func.count(_V.c.id)).where(
+        _V.c.child_id == bindparam("child_id"), _V.c.side == bindparam("side"), _V.c.kind == VisitKind.NOT_MET,
+        ~exists().where(
+            _MET.c.child_id == _V.c.child_id, _MET.c.kind.in_(CONTACT), _MET.c.happened_on >= _V.c.happened_on
+        ),
     )
-    return session.scalar(query.where(Visit.happened_on > last) if last else query) or 0
+)  # fmt: skip

@@ -83,7 +83,7 @@ def test_roles_hold_from_their_first_to_before_their_last_moment(engine: Engine,
         def held(after: timedelta) -> list[str]:
             roles = [one.role for one in people.roles_of(session, ids.person, NOW + after)]
             holders = people.holders(session, Role.VILLAGE_CHILD_OFFICER, [ids.county], NOW + after)
-            assert [one.id for one in holders] == ([ids.person] if roles else [])
+            assert holders == ([ids.person] if roles else [])
             return roles
 
         assert held(timedelta(seconds=-1)) == []
