@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from time import monotonic
 from typing import Any
 from zlib import crc32
@@ -26,10 +27,13 @@ from handlers.policy import Policy
 from handlers.turn import PASSIVE_PATIENCE, RECEIPT_KEPT, Refused, Turn
 from messages import render
 from storage import contacts, inbox, outbox, tasks
+from storage.areas import Area
 from storage.contacts import Talk
 from storage.inbox import InboxState
 from storage.lifecycle import NotAllowed
 from storage.outbox import OutboxKind, OutboxState
+from storage.people import Person
+from storage.rows import Known
 from storage.statements import command
 from storage.tasks import Task
 
@@ -172,7 +176,7 @@ def run_due(connection: Connection, now: datetime, policy: Policy, limit: int = 
     rows = tasks.due(connection, now, limit)
     if rows:
         faults.reach("due_claimed")
-    began = monotonic()
+    began, known = monotonic(), _unknown()
     done = 0
     for row in rows:
         if done and monotonic() - began > LONGEST_BATCH:
@@ -180,10 +184,10 @@ def run_due(connection: Connection, now: datetime, policy: Policy, limit: int = 
         done += 1
         metrics.turns.labels("due").inc()
         metrics.due_lag_seconds.observe((now - row.next_at).total_seconds())
-        turn = Turn(connection, now, policy, since=row.next_at)
-        tasks.look_again(connection, row.id, None)
-        error = guarded(turn, lambda row=row, turn=turn: _look(turn, row.id))  # type: ignore[misc]
+        turn = Turn(connection, now, policy, since=row.next_at, known=known)
+        error = guarded(turn, partial(_look, turn, tasks.begin(turn.session, row.id)))
         if error is not None:
+            known = _unknown()
             metrics.due_failed.inc()
             log.error("due_failed", kind=row.kind, task=row.id, error=error)
             waits = policy.retry_minutes
@@ -196,14 +200,18 @@ def run_due(connection: Connection, now: datetime, policy: Policy, limit: int = 
     return done
 
 
+def _unknown() -> Known:
+    """What the tasks of one batch read only once: no due work changes it."""
+    return {Area: {}, Person: {}}
+
+
 def _after_failure(turn: Turn, row: Any) -> None:  # noqa: ANN401 - a row
     error = guarded(turn, lambda: routes.due_failed(turn, row.kind, row.subject_id))
     if error is not None:
         log.error("failed_due_not_listed", task=row.id, error=error)
 
 
-def _look(turn: Turn, task_id: int) -> None:
-    task = turn.session.get_one(Task, task_id)
+def _look(turn: Turn, task: Task) -> None:
     try:
         routes.TASKS[task.kind].due(turn, task)
     except (Refused, NotAllowed) as refusal:

@@ -16,7 +16,7 @@ from storage import areas, audit, outbox, people, tasks
 from storage.contacts import Talk
 from storage.outbox import OutboxKind, OutboxState
 from storage.people import Person, Role
-from storage.rows import Rows
+from storage.rows import Known, Rows
 
 if TYPE_CHECKING:
     from handlers.kinds import TaskKind
@@ -72,6 +72,8 @@ class Turn:
     """Every kind of task by name; `handlers.routes` gives it, since a list shows tasks of all topics."""
     looks: list[Callable[[Connection], None]] | None = None
     """Of a turn that may only read: what has to be logged, for the shell to commit before anything is shown."""
+    known: Known | None = None
+    """Rows that this turn need not read, since another one of the same transaction did."""
     _session: Session | None = None
 
     @property
@@ -79,7 +81,11 @@ class Turn:
         """ORM access inside this turn's transaction; made when first needed, since the hot path does without."""
         if self._session is None:
             self._session = Rows(
-                bind=self.connection, join_transaction_mode="create_savepoint", expire_on_commit=False, autoflush=True
+                bind=self.connection,
+                join_transaction_mode="create_savepoint",
+                expire_on_commit=False,
+                autoflush=True,
+                known=self.known,
             )
         return self._session
 
@@ -87,7 +93,8 @@ class Turn:
         """Write what the ORM still holds; the shell calls it once, before it commits."""
         if self._session is not None:
             self._session.flush()  # the turn ends here, nobody else would
-            self._session.commit()  # releases the session's own savepoint, not the transaction
+            if self._session.in_transaction():
+                self._session.commit()  # releases the session's own savepoint, not the transaction
             self._session.close()
             self._session = None
 

@@ -70,7 +70,7 @@ def county(session: Session) -> Area | None:
     return _COUNTY.first(session, {})
 
 
-_COUNTY = Found(Area, lambda query: query.where(Area.level == AreaLevel.COUNTY).order_by(Area.id).limit(1))
+_COUNTY = Found(Area, select(Area.__table__).where(Area.level == AreaLevel.COUNTY).order_by(Area.id).limit(1))
 
 
 def named(session: Session, name: str, *, within: Area | None = None) -> list[Area]:

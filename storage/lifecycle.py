@@ -10,10 +10,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol, Self, overload
 
-from sqlalchemy import String, select
+from sqlalchemy import String, insert, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from storage.database import Base, Id, Sealed
+from storage.rows import connection_of, read_anew
+from storage.statements import Hot
 
 
 class Step(Base):
@@ -32,6 +34,9 @@ class Step(Base):
     why: Mapped[str | None] = mapped_column(Sealed("step.why"))
 
 
+_STEP = Hot(insert(Step.__table__))
+
+
 class NotAllowed(Exception):  # noqa: N818 - reads as a sentence where it is caught
     """A move from a stage it does not start from."""
 
@@ -43,7 +48,7 @@ class NotAllowed(Exception):  # noqa: N818 - reads as a sentence where it is cau
 class Make(Protocol):
     """A move bound to its row; raises NotAllowed when the row's stage is not one it starts from."""
 
-    def __call__(self, session: Session, *, by: int | None, at: datetime, why: str | None = None) -> Step:
+    def __call__(self, session: Session, *, by: int | None, at: datetime, why: str | None = None) -> None:
         """Make the move, noting who (a person id), when and why."""
         ...
 
@@ -69,26 +74,15 @@ class move:  # noqa: N801 - reads as a word of the lifecycle language
         if row is None:
             return self
 
-        def make(session: Session, *, by: int | None, at: datetime, why: str | None = None) -> Step:
-            session.flush()
-            session.refresh(
-                row, ["stage"], with_for_update={"key_share": True}
-            )  # of two at once, the second sees the first's move
+        def make(session: Session, *, by: int | None, at: datetime, why: str | None = None) -> None:
+            read_anew(session, row, "stage")  # of two at once, the second sees the first's move
             if row.stage not in self.before:
                 raise NotAllowed(row.__tablename__, self.name, row.stage)
-            step = Step(
-                subject=row.__tablename__,
-                subject_id=row.id,
-                move=self.name,
-                before=str(row.stage),
-                after=str(self.to),
-                by_id=by,
-                at=at,
-                why=why,
-            )
+            _STEP.write(connection_of(session), {
+                "subject": row.__tablename__, "subject_id": row.id, "move": self.name, "before": str(row.stage),
+                "after": str(self.to), "by_id": by, "at": at, "why": why,
+            })  # fmt: skip
             row.stage = self.to
-            session.add(step)
-            return step
 
         return make
 

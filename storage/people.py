@@ -157,11 +157,10 @@ def duty_of(session: Session, area_id: int, now: datetime) -> Duty | None:
 
 _DUTY = Found(
     Duty,
-    lambda query: (
-        query.where(Duty.area_id == bindparam("area_id"), _holds(Duty, bindparam("now")))
-        .order_by(Duty.since.desc(), Duty.id.desc())
-        .limit(1)
-    ),
+    select(Duty.__table__)
+    .where(Duty.area_id == bindparam("area_id"), _holds(Duty, bindparam("now")))
+    .order_by(Duty.since.desc(), Duty.id.desc())
+    .limit(1),
 )
 
 
@@ -173,7 +172,7 @@ def reachable(session: Session, person_id: int | None) -> int | None:
     return found
 
 
-_REACHABLE = Hot(
+_REACHES = (
     select(Contact.__table__.c.id)
     .join(Person.__table__, Person.__table__.c.id == Contact.__table__.c.person_id)
     .where(
@@ -185,14 +184,15 @@ _REACHABLE = Hot(
 )  # fmt: skip
 
 
-_AT_WORK = _REACHABLE.where(Person.__table__.c.away_until.is_(None))
+_REACHABLE = Hot(_REACHES)
+_AT_WORK = Hot(_REACHES.where(Person.__table__.c.away_until.is_(None)))
 
 
 def at_work(session: Session, person_id: int | None) -> int | None:
     """The same contact, of somebody who is not on leave."""
     if person_id is None:
         return None
-    found: int | None = session.execute(_AT_WORK, {"person_id": person_id}).scalar()
+    found: int | None = _AT_WORK.scalar(connection_of(session), {"person_id": person_id})
     return found
 
 

@@ -197,7 +197,7 @@ def entries_of(session: Session, report_id: int) -> list[Entry]:
     return _ENTRIES.all(session, {"report_id": report_id})
 
 
-_ENTRIES = Found(Entry, lambda query: query.where(Entry.report_id == bindparam("report_id")).order_by(Entry.id))
+_ENTRIES = Found(Entry, select(Entry.__table__).where(Entry.report_id == bindparam("report_id")).order_by(Entry.id))
 
 
 def by_receipt(connection: Connection, index: bytes) -> Any | None:  # noqa: ANN401 - a row

@@ -5,24 +5,26 @@ is 20 to 40. Due work reads and changes a handful of rows a task, so this decide
 second holds. Whatever is not a whole row by its key or a change of plain columns stays the session's own.
 """
 
-from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Connection, Executable, bindparam, inspect, select, update
 from sqlalchemy.orm import InstanceState, Mapper, Session
+from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.orm.exc import StaleDataError
 
 from storage.database import Base
 from storage.statements import Hot, Values
 
 R = TypeVar("R", bound=Base)
+Known = dict[Any, dict[int, Any]]
+"""Mapped class → id → row."""
 
 
 class Found(Generic[R]):
-    """A query for whole rows of one table: a `Hot` whose rows are those of the session, and stay in it."""
+    """A statement that gives whole rows of one table: a `Hot` whose rows are the session's."""
 
-    def __init__(self, entity: type[R], narrowed: Callable[[Any], Executable]) -> None:
-        self._hot = Hot(narrowed(select(entity.__table__)))
+    def __init__(self, entity: type[R], statement: Executable) -> None:
+        self._hot = Hot(statement)
         self._table = _Table.of(entity)
 
     def all(self, session: Session, values: Values) -> list[R]:
@@ -37,7 +39,14 @@ class Found(Generic[R]):
 
 
 class Rows(Session):
-    """A session that reads rows by their key, and writes changed ones, with hot statements."""
+    """A session that reads rows by their key, and writes changed ones, with hot statements.
+
+    `known`: tables (with an empty dict each) whose rows several sessions of one transaction read only once.
+    """
+
+    def __init__(self, *args: Any, known: Known | None = None, **options: Any) -> None:  # noqa: ANN401 - as Session's
+        super().__init__(*args, **options)
+        self._known = known or {}
 
     def get(self, entity: Any, ident: Any, **options: Any) -> Any:  # noqa: ANN401 - as Session has it
         """A row by its key, None when there is none; with options it is the session's own matter."""
@@ -47,8 +56,17 @@ class Rows(Session):
         held = self.identity_map.get(table.key(ident))
         if held is not None and not inspect(held).expired:
             return held
+        known = self._known.get(entity)
+        if known is not None and ident in known:
+            _attach(self, inspect(known[ident]))
+            return known[ident]
         found = table.by_id.first(_connection(self), {"id": ident})
-        return None if found is None else table.row(self, found)
+        if found is None:
+            return None
+        row = table.row(self, found)
+        if known is not None:
+            known[ident] = row
+        return row
 
     def get_one(self, entity: Any, ident: Any, **options: Any) -> Any:  # noqa: ANN401 - as Session has it
         """The same of a row that is there."""
@@ -65,7 +83,7 @@ class Rows(Session):
             changed = tuple(sorted(name for name, old in state.committed_state.items() if old != state.dict[name]))
             if changed:
                 table, values = _Table.of(type(row)), {name: state.dict[name] for name in changed}
-                values["b_id"] = state.key[1][0]
+                values["b_id"] = _id_of(state)
                 if table.change(changed).write(_connection(self), values) != 1:
                     raise StaleDataError(f"a row of {table.name} is gone")
             state._commit_all(state.dict, self.identity_map)  # noqa: SLF001 - what a flush does, and has no other name
@@ -76,6 +94,26 @@ def connection_of(session: Session) -> Connection:
     if session.autoflush:
         session.flush()
     return _connection(session)
+
+
+def read_anew(session: Session, row: Base, name: str) -> None:
+    """Read one column as it is now, and let nobody else change the row until the end of the transaction."""
+    table, state = _Table.of(type(row)), inspect(row)
+    now = table.lock(name).first(connection_of(session), {"id": _id_of(state)})
+    if now is None:
+        raise StaleDataError(f"a row of {table.name} is gone")
+    set_committed_value(row, name, now[0])
+
+
+def _id_of(state: InstanceState[Any]) -> int:
+    """The key of a row that is in the database."""
+    return int((state.identity or ())[0])
+
+
+def _attach(session: Session, state: InstanceState[Any]) -> None:
+    """Make it a row of the session, as a query does."""
+    state.session_id = session.hash_key
+    session.identity_map.add(state)
 
 
 def _connection(session: Session) -> Connection:
@@ -96,6 +134,7 @@ class _Table(Generic[R]):
         self._place = self._columns.index(self._id.key)
         self.by_id = Hot(select(self._table).where(self._id == bindparam("id")))
         self._changes: dict[tuple[str, ...], Hot] = {}
+        self._locks: dict[str, Hot] = {}
 
     @classmethod
     def of(cls, entity: type[R]) -> "_Table[R]":
@@ -118,6 +157,14 @@ class _Table(Generic[R]):
             made = self._changes[names] = Hot(statement)
         return made
 
+    def lock(self, name: str) -> Hot:
+        """The statement that locks a row and reads this column."""
+        made = self._locks.get(name)
+        if made is None:
+            statement = select(self._table.c[name]).where(self._id == bindparam("id"))
+            made = self._locks[name] = Hot(statement.with_for_update(key_share=True))
+        return made
+
     def row(self, session: Session, found: Any) -> R:  # noqa: ANN401 - a row of all columns
         """The session's row; one it holds already is as this turn left it."""
         key = self.key(found[self._place])
@@ -130,5 +177,5 @@ class _Table(Generic[R]):
         state: InstanceState[R] = inspect(row)
         state.dict.update(zip(self._columns, found, strict=True))
         state.key = key
-        session.add(row)
+        _attach(session, state)
         return row

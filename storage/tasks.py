@@ -115,7 +115,7 @@ _DUE = Hot(
     .limit(bindparam("limit"))
     .with_for_update(skip_locked=True, key_share=True)
 )
-_MOVE = Hot(update(_T).where(_T.c.id == bindparam("b_id")).values(next_at=bindparam("next_at")))
+_BEGIN = Found(Task, update(_T).where(_T.c.id == bindparam("b_id")).values(next_at=None).returning(*_T.c))
 _MOVE_OPEN = Hot(
     update(_T).where(_T.c.key == bindparam("b_key"), _T.c.state.in_(LIVE)).values(next_at=bindparam("next_at"))
 )
@@ -205,9 +205,11 @@ def due(connection: Connection, now: datetime, limit: int) -> list[Any]:
     return _DUE.all(connection, {"now": now, "limit": limit})
 
 
-def look_again(connection: Connection, task_id: int, next_at: datetime | None) -> None:
-    """Set when the task's function looks at it again."""
-    _MOVE.write(connection, {"b_id": task_id, "next_at": next_at})
+def begin(session: Session, task_id: int) -> Task:
+    """The task as it is now, which nothing looks at again unless its function says when."""
+    task = _BEGIN.first(session, {"b_id": task_id})
+    assert task is not None  # noqa: S101 - it is locked, and no task is ever deleted
+    return task
 
 
 def put_off(connection: Connection, key: str, next_at: datetime) -> None:
@@ -255,9 +257,9 @@ def live_of_subject(session: Session, subject: str, subject_id: int, kinds: Iter
 
 _LIVE_OF_SUBJECT = Found(
     Task,
-    lambda query: query.where(
-        Task.subject == bindparam("subject"), Task.subject_id == bindparam("subject_id"), Task.state.in_(LIVE)
-    ).order_by(Task.id),
+    select(_T)
+    .where(Task.subject == bindparam("subject"), Task.subject_id == bindparam("subject_id"), Task.state.in_(LIVE))
+    .order_by(Task.id),
 )
 
 
@@ -343,10 +345,18 @@ def told_about(session: Session, subject: str, subject_id: int) -> set[int]:
     return set(session.scalars(query.distinct()))
 
 
+_ONCE = Hot(
+    select(_T.c.id)
+    .where(_T.c.subject == bindparam("subject"), _T.c.subject_id == bindparam("subject_id"))
+    .where(_T.c.kind == bindparam("kind"))
+    .limit(1)
+)
+
+
 def once_opened(session: Session, subject: str, subject_id: int, kind: str) -> bool:
     """Whether a task of this kind was ever opened about this thing."""
-    query = select(Task.id).where(Task.subject == subject, Task.subject_id == subject_id, Task.kind == kind)
-    return session.scalar(query.limit(1)) is not None
+    values = {"subject": subject, "subject_id": subject_id, "kind": kind}
+    return _ONCE.first(connection_of(session), values) is not None
 
 
 _AGAIN = Hot(

@@ -8,14 +8,14 @@ from sqlalchemy.orm.exc import StaleDataError
 from storage.areas import Area
 from storage.database import Base
 from storage.people import Person
-from storage.rows import Found, Rows
+from storage.rows import Found, Known, Rows, read_anew
 from tests.storage.conftest import NOW, Ids
 
-HERE = Found(Person, lambda query: query.where(Person.area_id == bindparam("area")).order_by(Person.id))
+HERE = Found(Person, select(Person.__table__).where(Person.area_id == bindparam("area")).order_by(Person.id))
 
 
-def rows_of(connection: Connection) -> Rows:
-    return Rows(bind=connection, join_transaction_mode="create_savepoint", expire_on_commit=False)
+def rows_of(connection: Connection, known: Known | None = None) -> Rows:
+    return Rows(bind=connection, join_transaction_mode="create_savepoint", expire_on_commit=False, known=known)
 
 
 def test_every_table_names_its_attributes_as_its_columns() -> None:
@@ -95,4 +95,31 @@ def test_a_row_that_is_gone_is_not_written_in_silence(engine: Engine, ids: Ids) 
         person.joined_at = NOW.replace(hour=5)
         with pytest.raises(StaleDataError):
             rows.flush()
+        rows.close()
+
+
+def test_what_one_session_read_another_of_the_transaction_need_not(engine: Engine, ids: Ids) -> None:
+    with engine.begin() as connection:
+        known: Known = {Person: {}}
+        first, second = (rows_of(connection, known) for _ in range(2))
+        person = first.get_one(Person, ids.person)
+        first.close()
+        connection.execute(text("UPDATE person SET prompt_hour = 5"))
+        assert second.get_one(Person, ids.person) is person
+        assert person.prompt_hour is None, "it was not read again"
+        person.prompt_hour = 8
+        second.flush()
+        assert connection.execute(text("SELECT prompt_hour FROM person ORDER BY id")).scalars().all() == [8, 5]
+        assert second.get_one(Area, ids.county) is not first.get_one(Area, ids.county)
+        second.close()
+
+
+def test_a_row_is_read_anew_under_a_lock(engine: Engine, ids: Ids) -> None:
+    with engine.begin() as connection:
+        rows = rows_of(connection)
+        person = rows.get_one(Person, ids.person)
+        connection.execute(text("UPDATE person SET prompt_hour = 5"))
+        read_anew(rows, person, "prompt_hour")
+        assert person.prompt_hour == 5
+        assert not rows.dirty
         rows.close()

@@ -71,8 +71,10 @@ def test_due_tasks_come_danger_first_and_then_the_oldest(engine: Engine, ids: Id
         open_task(connection, ids, "e", next_at=None)
         assert [row.id for row in tasks.due(connection, NOW, 10)] == [danger, late, later]
         assert [row.id for row in tasks.due(connection, NOW, 1)] == [danger]
-        tasks.look_again(connection, danger, NOW + HOUR)
-        tasks.look_again(connection, late, None)
+        tasks.put_off(connection, "c", NOW + HOUR)
+        with Session(connection, join_transaction_mode="create_savepoint") as session:
+            begun = tasks.begin(session, late)
+            assert (begun.id, begun.next_at) == (late, None)
         assert [row.id for row in tasks.due(connection, NOW, 10)] == [later]
 
 
