@@ -26,6 +26,8 @@ from tests.bench.targets import BOTS, Bench, accepting_platform
 from tests.support.databases import SqliteDatabases
 
 FOLDER, RESULT = ROOT / "build" / "bench", ROOT / "build" / "bench.json"
+BEGIN, END = "<!-- build/bench.md begins -->", "<!-- build/bench.md ends -->"
+"""Marks in docs/performance.md."""
 PEERS = ROOT / "build" / "bench-venv" / "bin" / "python"
 
 
@@ -36,7 +38,11 @@ def main() -> int:
     options.add_argument("--only", help=f"only these groups, with commas between: {', '.join(GROUPS)}")
     options.add_argument("--on", choices=BOTS, help="only on this database")
     options.add_argument("--statements", action="store_true", help="only count statements, and show the longest turns")
+    options.add_argument("--paste", action="store_true", help="put build/bench.md into docs/performance.md, no more")
     wanted = options.parse_args()
+    if wanted.paste:
+        paste(ROOT / "docs" / "performance.md", RESULT.with_suffix(".md").read_text("utf-8"))
+        return 0
     names = wanted.only.split(",") if wanted.only else list(GROUPS)
     if unknown := set(names) - set(GROUPS):
         options.error(f"there is no group {', '.join(sorted(unknown))}; there are {', '.join(GROUPS)}")
@@ -90,6 +96,13 @@ def _measure(bench: Bench, scale: Scale, names: Iterable[str], *, write: bool) -
         echo(f"WRONG {sentence}")
     echo(f"took {time.monotonic() - began:.0f} s")
     return 1 if found.wrong else 0
+
+
+def paste(page: Path, told: str) -> None:
+    """Replace what stands between the page's two marks."""
+    before, _, rest = page.read_text("utf-8").partition(BEGIN)
+    _, _, after = rest.partition(END)
+    page.write_text(f"{before}{BEGIN}\n\n{told}\n{END}{after}", "utf-8")
 
 
 def _conditions(bench: Bench, scale: Scale) -> str:

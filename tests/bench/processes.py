@@ -28,7 +28,7 @@ def measure(bench: Bench, scale: Scale) -> Findings:
     pushes.write(file, ((number, dialogues.texts(number)) for number in range(2 * share)))
     gains: list[tuple[float, float]] = []
     if "postgresql" in scale.bots:
-        gains = [_round(bench, scale, share, found) for _ in range(scale.rounds)]
+        gains = [_round(bench, scale, share, found) for _ in range(scale.few_rounds)]
     file.unlink()
     by_speed = len(CORES) >= ENOUGH_CORES
     note = (

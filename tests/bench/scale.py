@@ -10,6 +10,8 @@ class Scale:
     """Sizes and times; `bots` are the databases that are measured."""
 
     rounds: int
+    few_rounds: int
+    """Of what takes long to set up."""
     seconds: float
     """Of one phase of a conversation."""
     burst: int
@@ -35,10 +37,10 @@ class Scale:
 
 
 FULL = Scale(
-    rounds=3, seconds=4.0, burst=3000, due=100_000, few=1_000_000, many=5_000_000, sweep_seconds=6,
-    stall_seconds=12, sends=4000, messages=100_000, memory_seconds=120, cases=1_000_000, visits=5_000_000,
+    rounds=3, few_rounds=2, seconds=3.0, burst=3000, due=100_000, few=1_000_000, many=5_000_000, sweep_seconds=6,
+    stall_seconds=10, sends=3000, messages=100_000, memory_seconds=90, cases=1_000_000, visits=5_000_000,
 )  # fmt: skip
 QUICK = Scale(
-    rounds=1, seconds=1.5, burst=3000, due=10_000, few=40_000, many=200_000, sweep_seconds=2,
-    stall_seconds=4, sends=400, messages=4_000, memory_seconds=10, cases=40_000, visits=200_000,
+    rounds=1, few_rounds=1, seconds=1.5, burst=3000, due=10_000, few=40_000, many=200_000, sweep_seconds=2,
+    stall_seconds=3, sends=400, messages=2_000, memory_seconds=8, cases=40_000, visits=200_000,
 )  # fmt: skip

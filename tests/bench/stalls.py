@@ -38,7 +38,7 @@ def measure(bench: Bench, scale: Scale) -> Findings:
     file = bench.folder / "stalls"
     pushes.write(file, ((number, dialogues.texts(number)) for number in range(WARM + 2 * share)))
     for bot in scale.bots:
-        _compare(bot, [_round(bench, scale, bot, phases, found) for _ in range(scale.rounds)], scale, found)
+        _compare(bot, [_round(bench, scale, bot, phases, found) for _ in range(scale.few_rounds)], scale, found)
     file.unlink()
     return found
 

@@ -49,7 +49,7 @@ def _few(bench: Bench, scale: Scale, bot: Name, found: Findings) -> tuple[list[f
     with county_on(bench, bot) as (url, staff):
         with quickly(url, Child, Task) as connection:
             add_children(connection, staff, scale.few, scale.due, datetime.now(UTC))
-        for _ in range(scale.rounds):
+        for _ in range(scale.few_rounds):
             command = [sys.executable, "-m", "tests.bench.servers.core_loop", bare]
             core += _rates(together([command], SERVER_CORES))
             own += _rates(together([_sweeper(bench, url, scale.sweep_seconds)], SERVER_CORES))
@@ -71,7 +71,7 @@ def _swept(bench: Bench, scale: Scale, bot: Name, children: int) -> tuple[list[f
     with county_on(bench, bot) as (url, staff):
         with quickly(url, Child, Task) as connection:
             add_children(connection, staff, children, scale.due, datetime.now(UTC))
-        for _ in range(scale.rounds):
+        for _ in range(scale.few_rounds):
             rates += _rates(together([_sweeper(bench, url, scale.sweep_seconds)], SERVER_CORES))
             wrong += doubled(url)
             _as_before(url)
