@@ -26,6 +26,9 @@ class Age:
 received = Counter("tongban_pushes_received", "Sound pushes of the platform.", registry=registry)
 rejected = Counter("tongban_pushes_rejected", "Pushes that were refused, by reason.", ["reason"], registry=registry)
 late = Counter("tongban_pushes_late", "Pushes answered before their turn was done, kept raw.", registry=registry)
+slowed = Counter(
+    "tongban_pushes_slowed", "Pushes of somebody over the rate, kept raw for a slow turn.", registry=registry
+)
 unanswered = Counter(
     "tongban_pushes_unanswered",
     "Pushes closed without an answer, to be delivered again.",

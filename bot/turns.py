@@ -253,6 +253,8 @@ def _run(
         turn.talk = talk = before
         turn.said = [render("common/kept")] if not attempts and routes.is_from_a_person(message) else []
         _keep_failed(turn, inbox_id, attempts + 1, error)
+    if not (passive or turn.holds_receipt) and inbox.many_waiting(connection, talk.contact_id, WINDOW_MESSAGES):
+        turn.said = []  # more of this person's wait than the platform lets us answer: the last of them are answered
     reply = _keep_words(turn, inbox_id, passive=passive, waiting=waiting)
     contacts.keep(connection, turn.talk or talk)  # what a refused turn did to it is undone
     metrics.turns.labels("message").inc()

@@ -21,6 +21,7 @@ from bot import faults, metrics, turns
 from bot.clock import Clock
 from bot.codec import Codec, Inbound, Rejected
 from bot.engine import Database, Lane
+from bot.flood import Flood
 from bot.turns import Reply
 from handlers import routes
 from handlers.policy import Policy
@@ -72,6 +73,7 @@ class Webhook:
     ) -> None:
         self._turn_patience, self._last_moment = patience
         self._codec, self._database, self._clock, self._policy, self._wake = codec, database, clock, policy, wake
+        self._flood = Flood(database, policy)
         self._unanswered: dict[str, tuple[int, datetime]] = {}
         self._running: dict[str, Awaitable[Reply]] = {}
         self._left: dict[str, tuple[datetime, bool]] = {}
@@ -110,6 +112,13 @@ class Webhook:
             log.warning("account_event", kind=inbound.event)
         if inbound.event is not None and inbound.event not in routes.EVENTS:
             return _acknowledged(inbound.event)
+        wait = None if inbound.identity in self._running else self._flood.wait(inbound)
+        if wait is not None:
+            kept = await self._flood.keep(inbound, wait, arrived_at, self._last_moment)
+            if kept is None:
+                self._leave(inbound.identity, arrived_at, is_kept=False)
+                _hang_up(request)
+            return await self._answer(request, inbound, kept, arrived)
         with self._seen_since(inbound.openid, arrived_at) as seen_at:
             turn = self._turn(inbound, arrived_at, seen_at)
             first_at, was_kept = self._left.get(inbound.identity, (arrived_at, False))

@@ -134,6 +134,10 @@ class Policy:
     bind_tries: int = 5
     bind_block_minutes: int = 60
 
+    # Floods.
+    messages_per_minute: int = 60
+    """Of one sender, before their turns are taken slowly; more than anybody types or picks as pictures. 0: no limit."""
+
     # Failed turns.
     retry_minutes: tuple[int, ...] = (1, 5, 30, 120)
     """Waits before each new try of a turn that failed; after the last it is parked."""

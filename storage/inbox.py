@@ -196,3 +196,11 @@ def waiting_since(connection: Connection) -> datetime | None:
     """When the kept message that waits longest should have been run; later than now when none is due."""
     since: datetime | None = connection.execute(_WAITING_SINCE).scalar()
     return since
+
+
+_MORE = select(_I.c.id).where(_I.c.contact_id == bindparam("contact_id"), _I.c.state == InboxState.WAITING)
+
+
+def many_waiting(connection: Connection, contact_id: int, many: int) -> bool:
+    """Whether at least so many kept messages of a contact wait for their turn."""
+    return len(connection.execute(_MORE.limit(many), {"contact_id": contact_id}).all()) >= many
