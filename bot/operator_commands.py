@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import chain
 
 import aiohttp
 import click
@@ -11,29 +12,48 @@ from bot import logs, turns
 from bot.account import Right, may
 from bot.account_check import Mark, check_account
 from bot.cli import in_turn, in_turns, run_until_stopped, settings_of
+from bot.clock import Clock
 from bot.menus import DEFAULT, UnfitMenu, push_menus
+from bot.settings import Settings
 from bot.wechat import OutcomeUnknown, WeChat, WeChatRefused
 from handlers import check as checks
+from handlers import deep as deeper
 from handlers.turn import Turn
 from handlers.understanding import as_json, understand
 from storage import inbox
+from storage.deep import reading
 
 FOUND_SOMETHING = 1
 
 
 @click.command()
+@click.option("--deep", is_flag=True, help="Verify the whole database as well; may take minutes, the bot goes on.")
 @click.option("--wechat", is_flag=True, help="Look at the account's own side instead: what is there, what is missing.")
 @click.pass_context
-def check(context: click.Context, *, wechat: bool) -> None:
+def check(context: click.Context, *, deep: bool, wechat: bool) -> None:
     """List every open matter for which nobody must act, and what was lost on the way; empty is good."""
     if wechat:
         _check_wechat(context)
         return
-    found = in_turn(settings_of(context), checks.findings, "check")
-    for one in found:
+    settings = settings_of(context)
+    found = False
+    shallow = in_turn(settings, checks.findings, "check deep" if deep else "check")
+    for one in chain(shallow, _deeply(settings) if deep else ()):
         click.echo(f"{one.kind}\t{one.subject} {one.id}\t{one.sentence}")
+        found = True
     if found:
         context.exit(FOUND_SOMETHING)
+
+
+def _deeply(settings: Settings) -> Iterator[checks.Finding]:
+    """On connections that only read, beside a running bot."""
+    engine, clock = reading(settings.database.url), Clock()
+    try:
+        with engine.connect() as connection:
+            clock.load(connection)
+        yield from deeper.findings(engine, clock.now(), settings.policy)
+    finally:
+        engine.dispose()
 
 
 def _check_wechat(context: click.Context) -> None:

@@ -136,6 +136,14 @@ def test_the_runbook_has_a_section_for_every_finding_and_for_no_other() -> None:
     assert set(re.findall(r"^### (\w+)$", part, re.MULTILINE)) == findings()
 
 
+def test_the_runbook_has_a_section_for_every_finding_of_the_deep_check() -> None:
+    part = text("docs/runbook.md").split("## Findings of `tongban check --deep`")[1].split("\n## ")[0]
+    code = text("storage/deep.py") + text("handlers/deep.py")
+    kinds = set(re.findall(r'\b(?:Wrong|Finding)\(\s*"(\w+)"', code))
+    assert len(kinds) > 5
+    assert set(re.findall(r"^### (\w+)$", part, re.MULTILINE)) == kinds
+
+
 def test_operations_has_a_section_for_every_alarm_of_the_watchdog_and_a_line_for_every_metric() -> None:
     page = text("docs/operations.md")
     part = page.split("## Alarms")[1].split("\n## ")[0]

@@ -153,7 +153,7 @@ class Town:
 
     async def check(self) -> str:
         """What `tongban check` finds; empty is good."""
-        return (await self.command("check"))[1]
+        return (await self.command("check", "--deep"))[1]
 
     def said(self, openid: str) -> list[str]:
         """What the account said on a phone, without what differs from run to run."""
