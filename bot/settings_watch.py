@@ -76,7 +76,8 @@ class Watchdog(Section):
     callback_minutes: Minutes = 120
     outbox_minutes: Minutes = 15
     due_minutes: Minutes = 15
-    copy_minutes: Minutes = 60
+    copy_minutes: Minutes = 30
+    """On top of `[backup] every_minutes`."""
     disk_percent: Annotated[float, Field(ge=0, le=100)] = 85
     parked_messages: Annotated[int, Field(ge=0)] = 1
 

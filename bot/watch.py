@@ -15,6 +15,7 @@ import structlog
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import make_url
 
+from bot.copies import FULL, LATER
 from bot.settings import Settings
 from handlers.workdays import working_time
 
@@ -24,6 +25,8 @@ PATIENCE = aiohttp.ClientTimeout(total=15)
 """The bot itself waits five seconds for its database."""
 MOST = 4 * 1024 * 1024
 """Bytes of metrics that are read."""
+COPIES = frozenset({FULL, LATER})
+"""How the name of a whole copy ends (docs/backup.md)."""
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - what it listens on, asked from here
 _LATE = {
     "token": ("token_minutes", ("tongban_token_failing_seconds",)),
@@ -88,7 +91,11 @@ def _judge(settings: Settings, gauges: dict[str, float], now: datetime, seen: Lo
         seen.unknown.add("database")  # the write is tried by a tick
     else:
         _late(seen, "database", gauges.get("tongban_write_age_seconds", math.nan), rules.database_minutes)
+    if gauges.get("tongban_paused"):  # restored and not released: what waits is to wait
+        seen.unknown |= {"outbox", "due"}
     for alarm, (setting, names) in _LATE.items():
+        if alarm in seen.unknown:
+            continue
         _late(seen, alarm, max(gauges.get(name, math.nan) for name in names), getattr(rules, setting))
     parked = gauges.get("tongban_parked", math.nan)
     if math.isnan(parked):
@@ -142,27 +149,17 @@ def _folders(settings: Settings) -> Iterator[Path]:
     url = make_url(settings.database.url)
     if url.get_backend_name() == "sqlite" and url.database:
         yield Path(url.database).absolute().parent
-    if (copies := copies_folder(settings)) is not None:
-        yield copies
-
-
-def copies_folder(settings: Settings) -> Path | None:
-    """Where the copies of the database are; None when none are made."""
-    return settings.backup.folder
+    if settings.backup.folder is not None:
+        yield settings.backup.folder
 
 
 def _look_at_copies(settings: Settings, now: datetime, seen: Look) -> None:
     """The newest copy that is whole; the folder's disk may be away, which is as bad."""
-    folder, minutes = copies_folder(settings), settings.watchdog.copy_minutes
+    folder, minutes = settings.backup.folder, settings.watchdog.copy_minutes
     if folder is None or not minutes:
         return
     try:
-        times = [one.stat().st_mtime for one in folder.iterdir() if one.is_file() and not _is_unfinished(one)]
+        times = [one.stat().st_mtime for one in folder.iterdir() if one.suffix in COPIES]
     except OSError:
         times = []
-    age = now.timestamp() - max(times, default=-math.inf)
-    _late(seen, "copy", age, minutes)
-
-
-def _is_unfinished(path: Path) -> bool:
-    return path.name.startswith(".") or path.suffix in {".part", ".tmp"}
+    _late(seen, "copy", now.timestamp() - max(times, default=-math.inf), minutes + settings.backup.every_minutes)

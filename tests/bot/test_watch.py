@@ -1,6 +1,7 @@
 """The watchdog, as the timer runs it: what really breaks reaches two people by SMS and mail, once, and so its end."""
 
 import json
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -240,6 +241,23 @@ async def test_a_disk_that_is_too_full(stand: Post) -> None:
         await stand.all_clear("disk")
         stand.rules |= {"disk_percent": 99.9, "folders": [str(stand.folder / "unplugged")]}
         assert await stand.finds("disk\t100 percent")
+
+
+async def test_copies_that_are_not_made_any_more(stand: Post) -> None:
+    folder = stand.folder / "copies"
+    folder.mkdir()
+    with stand.here.config.open("a", encoding="utf-8") as file:
+        file.write(f'[backup]\nfolder = "{folder}"\nevery_minutes = 1440\n')
+    stand.rules["copy_minutes"] = 5
+    (folder / "tongban-half.full.part").write_bytes(b"half a copy is none")
+    async with stand.bot():
+        await eventually(lambda: [*folder.glob("*.full")], 30)
+        assert await stand.watch() == (0, "")
+        for copy in folder.iterdir():
+            os.utime(copy, (0, 0))
+        await stand.told_once("copy", "备份没有更新")
+        (folder / "tongban-20261125T030000Z.full").touch()
+        await stand.all_clear("copy")
 
 
 async def test_what_waits_in_the_database(databases: Databases, tmp_path: Path) -> None:
