@@ -30,6 +30,7 @@ from bot.recordings import Recordings
 from bot.renditions import Renderer
 from bot.sender import Sender
 from bot.settings import Settings, SettingsError
+from bot.syslog import AuditTail, address
 from bot.timetravel import TimeTravel
 from bot.webhook import BODY_LIMIT, Webhook
 from bot.wechat import WeChat
@@ -46,8 +47,8 @@ log = structlog.get_logger()
 BACKLOG = 4096
 """Connections that may wait to be taken up. With aiohttp's own 128, of 3,000 that come at once (a burst of an account's
 followers) the system drops most, and who was dropped twice comes too late for the platform's five seconds."""
-CLOCK_EVERY, PAUSE_EVERY, TAGS_EVERY, PROBE_EVERY, KEYS_EVERY, RECORDINGS_EVERY, KEEP_HOUSE_EVERY = (
-    1, 3, 10, 60, 60, 300, 300,
+CLOCK_EVERY, AUDIT_EVERY, PAUSE_EVERY, TAGS_EVERY, PROBE_EVERY, KEYS_EVERY, RECORDINGS_EVERY, KEEP_HOUSE_EVERY = (
+    1, 2, 3, 10, 60, 60, 300, 300,
 )  # fmt: skip
 """Seconds."""
 
@@ -95,8 +96,9 @@ async def running(settings: Settings) -> AsyncIterator[Bot]:
         worker.every(TAGS_EVERY, worker.unless_paused(Tagger(database, wechat, clock).drain))
         recordings = Recordings(database, wechat, clock, settings.voice.folder)
         worker.every(RECORDINGS_EVERY, worker.unless_paused(recordings.drain), at_once=True)
+        _tell_audit(stack, settings, database, worker)
         health = Health(database, clock, wechat, worker)
-        worker.every(PROBE_EVERY, health.probe, at_once=True)
+        worker.every(PROBE_EVERY, health.keep_token, at_once=True)
         worker.every(KEEP_HOUSE_EVERY, partial(_keep_house, database, clock, policy))
         _copy_on(settings, database, clock, worker)
         webhook = Webhook(Codec(settings.wechat), database, clock, policy, worker.wake)
@@ -117,11 +119,17 @@ async def running(settings: Settings) -> AsyncIterator[Bot]:
         worker.start()
         stack.push_async_callback(worker.stop)
         stack.push_async_callback(runner.cleanup)
-        site = web.TCPSite(runner, settings.web.host, settings.web.port, backlog=BACKLOG)
-        await site.start()
+        await web.TCPSite(runner, settings.web.host, settings.web.port, backlog=BACKLOG).start()
         log.info("started", port=settings.web.port, policy=policy.version)
         yield Bot(settings, database, clock, policy, wechat, worker, settings.web.port)
         log.info("stopping")
+
+
+def _tell_audit(stack: AsyncExitStack, settings: Settings, database: Database, worker: Worker) -> None:
+    """Where the county keeps a log of the system's, the audit goes there too."""
+    if settings.log.syslog is not None:
+        tail = stack.enter_context(AuditTail(database, address(settings.log.syslog)))
+        worker.every(AUDIT_EVERY, tail.drain)
 
 
 def _offer(settings: Settings, policy: Policy) -> Offer:

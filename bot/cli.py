@@ -16,6 +16,7 @@ from bot import faults, logs
 from bot.account import policy_of
 from bot.clock import Clock
 from bot.settings import Settings, SettingsError, load
+from bot.syslog import address
 from handlers import routes
 from handlers.turn import NotSetUp, Refused, Turn
 from storage import audit, county, sealing
@@ -52,7 +53,8 @@ class Tongban(click.Group):
 def settings_of(context: click.Context) -> Settings:
     """The settings of the file named on the command line; logging is set up with them."""
     settings = load(context.find_root().obj, os.environ)
-    logs.set_up(settings.log.level, settings.log.format)
+    syslog = address(settings.log.syslog) if settings.log.syslog else None
+    logs.set_up(settings.log.level, settings.log.format, syslog=syslog)
     return settings
 
 

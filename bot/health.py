@@ -12,10 +12,10 @@ from sqlalchemy import Connection, text
 
 from bot import metrics
 from bot.clock import Clock
-from bot.engine import Database, Lane
+from bot.engine import Database
 from bot.wechat import OutcomeUnknown, WeChat, WeChatRefused
 from bot.worker import Worker
-from storage import county, inbox, outbox, tasks
+from storage import inbox, outbox, tasks
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -24,12 +24,10 @@ TOKEN_PATIENCE = 3.0
 """Seconds that `/readyz` waits for the platform."""
 DATABASE_PATIENCE = 5.0
 """Seconds after which a database that does not answer counts as away."""
-_WRITTEN = "written"
-"""Fact: when a write was tried last."""
 
 
 class Health:
-    """What is asked, and the probe that answers for it while nobody writes."""
+    """What is asked, and the token that is kept for whoever asks."""
 
     def __init__(self, database: Database, clock: Clock, wechat: WeChat, worker: Worker) -> None:
         self._database, self._clock, self._wechat, self._worker = database, clock, wechat, worker
@@ -42,18 +40,10 @@ class Health:
             web.get("/metrics", self._metrics),
         ]
 
-    async def probe(self) -> None:
-        """Write one value, and keep the token fresh: what is broken shows before somebody needs it."""
-        try:
-            await self._database.run(self._write, Lane.BULK)
-            metrics.write_age.reset()
-        except Exception as error:  # noqa: BLE001 - whatever it is, nothing can be kept now
-            log.error("not_writable", error=type(error).__name__)  # noqa: TRY400 - the traceback tells nothing more
+    async def keep_token(self) -> None:
+        """Renew the token when it is time: a refused secret shows before somebody needs it."""
         with suppress(OutcomeUnknown, WeChatRefused):
             await self._wechat.tokens.get()
-
-    def _write(self, connection: Connection) -> None:
-        county.set_fact(connection, _WRITTEN, self._clock.now().isoformat())
 
     async def _has_token(self) -> bool:
         if self._wechat.tokens.is_known:

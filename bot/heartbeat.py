@@ -6,7 +6,7 @@ from functools import partial
 import structlog
 from sqlalchemy import Connection
 
-from bot import faults
+from bot import faults, metrics
 from bot.clock import Clock
 from bot.engine import Database, Lane
 from bot.turns import guarded
@@ -36,6 +36,7 @@ class Heartbeat:
         if await self._database.run(partial(self._beat, awake=awake), Lane.DUE):
             faults.reach("silence_kept")
         self._beaten = now
+        metrics.write_age.reset()
 
     def _beat(self, connection: Connection, *, awake: bool) -> bool:
         """Whether there was a silence."""

@@ -14,6 +14,8 @@ from typing import IO
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from bot.syslog import Address, Syslog
+
 PERSONAL = frozenset({
     "access_token", "address", "answers", "body", "content", "data", "description", "encrypted", "id_number", "label",
     "message", "name", "nonce", "openid", "path_qs", "payload", "person", "phone", "query", "raw", "recognition",
@@ -44,8 +46,13 @@ def place(error: BaseException) -> str:
     return f"{kind} at {name}:{frame.lineno}"
 
 
-def set_up(level: str = "info", style: str = "json", stream: IO[str] | None = None) -> None:
-    """Send all logging of this process, libraries' included, to `stream` (standard error) in `style` json or text."""
+def set_up(
+    level: str = "info", style: str = "json", stream: IO[str] | None = None, syslog: Address | None = None
+) -> None:
+    """Send all logging of this process, libraries' included, to `stream` (standard error) in `style` json or text.
+
+    `syslog`: and to the system's log, as JSON.
+    """
     before: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -62,18 +69,26 @@ def set_up(level: str = "info", style: str = "json", stream: IO[str] | None = No
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[_first_words, *before],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, last],
-        )
-    )
+    handlers: list[logging.Handler] = [logging.StreamHandler(stream or sys.stderr)]
+    handlers[0].setFormatter(_formatter(before, last))
+    if syslog is not None:
+        handlers.append(Syslog(syslog, Syslog.LOG_DAEMON))
+        handlers[1].setFormatter(_formatter(before, structlog.processors.JSONRenderer()))
     root = logging.getLogger()
-    root.handlers[:] = [handler]
+    for old in root.handlers:
+        if isinstance(old, Syslog):
+            old.close()
+    root.handlers[:] = handlers
     root.setLevel(level.upper())
     logging.getLogger("aiohttp.access").setLevel(logging.CRITICAL)  # its lines hold addresses with codes in them
     logging.captureWarnings(capture=True)
+
+
+def _formatter(before: list[Processor], last: Processor) -> logging.Formatter:
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[_first_words, *before],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, last],
+    )
 
 
 def _first_words(_: WrappedLogger, __: str, event: EventDict) -> EventDict:

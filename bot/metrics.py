@@ -63,10 +63,11 @@ calls = Counter(
 
 tick_age = Age("tongban_tick_age_seconds", "Since the scheduler's last tick.")
 push_age = Age("tongban_push_age_seconds", "Since the platform's last sound push.")
-write_age = Age("tongban_write_age_seconds", "Since the last of the writes that are tried every minute.")
+write_age = Age("tongban_write_age_seconds", "Since the last heartbeat that was written.")
 token_failing_seconds = Gauge(
     "tongban_token_failing_seconds", "For how long the platform has given no token; 0 when it does.", registry=registry
 )
+syslog_lost = Counter("tongban_syslog_lost", "Lines that the system's log did not take.", registry=registry)
 outbox_waiting = Gauge("tongban_outbox_waiting", "Messages waiting to be sent.", registry=registry)
 outbox_oldest_seconds = Gauge("tongban_outbox_oldest_seconds", "Age of the longest-waiting one.", registry=registry)
 outbox_overdue_seconds = Gauge(

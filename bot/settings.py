@@ -27,6 +27,7 @@ from bot.settings_errors import sentence
 from bot.settings_policy import read_policy
 from bot.settings_section import Section
 from bot.settings_watch import Watchdog
+from bot.syslog import address
 from bot.template_fields import problem
 from handlers.policy import Policy, Way
 from storage.ciphers import Cipher
@@ -47,6 +48,12 @@ def _bot(value: str) -> str:
 def _aes_key(value: SecretStr) -> SecretStr:
     if not re.fullmatch(r"[A-Za-z0-9+/]{43}", value.get_secret_value()):
         raise ValueError("it should be the 43 letters and digits of the account's EncodingAESKey")
+    return value
+
+
+def _syslog(value: str | None) -> str | None:
+    if value is not None:
+        address(value)  # which says what is wrong with it
     return value
 
 
@@ -196,6 +203,7 @@ class Log(Section):
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["json", "text"] = "json"
+    syslog: Annotated[str | None, AfterValidator(_syslog)] = None
 
 
 class Settings(BaseSettings):
@@ -268,6 +276,7 @@ class Settings(BaseSettings):
             ("[web] public_origin", self.web.public_origin),
             ("[web] host", self.web.host),
             ("[simulator] bot_url", self.simulator.bot_url),
+            *([("[log] syslog", self.log.syslog)] if self.log.syslog and self.log.syslog[0] != "/" else []),
             *([("[watchdog] mail.host", self.watchdog.mail.host)] if self.watchdog.mail.host else []),
         ]
 

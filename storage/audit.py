@@ -1,8 +1,9 @@
 """The audit: who looked at or changed what, when and on what ground. Rows are only ever added."""
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, Index, String, insert
+from sqlalchemy import Connection, Index, String, func, insert, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from storage.database import Base, Id, Sealed
@@ -45,3 +46,18 @@ def add(
         "at": at, "person_id": person_id, "os_user": os_user, "act": act, "subject": subject,
         "subject_id": subject_id, "note": note,
     })  # fmt: skip
+
+
+_A = Audit.__table__
+_TOLD = select(_A.c.id, _A.c.at, _A.c.person_id, _A.c.os_user, _A.c.act, _A.c.subject, _A.c.subject_id)
+
+
+def newest(connection: Connection) -> int:
+    """The number of the newest act; 0 when there is none."""
+    return int(connection.execute(select(func.max(_A.c.id))).scalar() or 0)
+
+
+def between(connection: Connection, after: int, upto: int, limit: int) -> list[Any]:
+    """Acts after one number up to another, oldest first, without their notes."""
+    query = _TOLD.where(_A.c.id > after, _A.c.id <= upto).order_by(_A.c.id).limit(limit)
+    return list(connection.execute(query))
