@@ -4,13 +4,16 @@ import asyncio
 import threading
 from collections.abc import Awaitable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from functools import partial
 
 import psycopg
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from bot.lanes import Job, Lane, Lanes, T, Unavailable, Work, read_with, tell
 from storage.database import connect
+from storage.pipelines import pipelined
 
 
 class PostgresDatabase:
@@ -54,26 +57,36 @@ class PostgresDatabase:
         self._engine.dispose()
 
     def _work(self, lanes: Lanes) -> None:
+        connection: Connection | None = None
         while jobs := lanes.take():
             for job in jobs:
-                self._run(job)
+                connection = self._run(connection, job)
                 tell([job])
+        if connection is not None:
+            connection.close()
 
-    def _run(self, job: Job) -> None:
+    def _run(self, connection: Connection | None, job: Job) -> Connection | None:
+        """Run one transaction, first in a pipeline, then without; the connection that may be used again."""
         for attempt in range(1, self.TRIES + 1):
             try:
-                with self._engine.begin() as connection:
+                connection = connection or self._engine.connect()
+                with pipelined(connection) if attempt == 1 else nullcontext(), connection.begin():
                     job.result = job.work(connection)
             except DBAPIError as error:
-                if attempt == self.TRIES or not worth_again(error):
+                if connection is not None:
+                    connection.close()
+                    connection = None
+                if attempt == self.TRIES or not (attempt == 1 or worth_again(error)):
                     job.error = Unavailable(type(error).__name__)
-                    return
-                threading.Event().wait(0.2 * attempt)
+                    return None
+                if attempt > 1 or worth_again(error):
+                    threading.Event().wait(0.2 * attempt)
             except Exception as error:  # noqa: BLE001 - it goes to whoever asked for this turn
                 job.error = error
-                return
+                return connection
             else:
-                return
+                return connection
+        return connection
 
 
 def worth_again(error: DBAPIError) -> bool:

@@ -42,7 +42,7 @@ def add(
     note: str | None = None,
 ) -> None:
     """Append one act."""
-    _NEW.write(connection, {
+    _NEW.do(connection, {
         "at": at, "person_id": person_id, "os_user": os_user, "act": act, "subject": subject,
         "subject_id": subject_id, "note": note,
     })  # fmt: skip

@@ -149,15 +149,17 @@ def hear(connection: Connection, openid: str, now: datetime, *, is_there: bool =
     talk = _talk(row, openid, now)
     talk.asked_meanwhile = not is_sqlite(connection) and talk.asked_at not in {None, asked_before}
     if talk.unreachable_since is not None and is_there:
-        _REACHED.write(connection, {"b_id": talk.contact_id})
+        _REACHED.do(connection, {"b_id": talk.contact_id})
         talk.unreachable_since = None
     return talk
 
 
 def _found(connection: Connection, index: bytes) -> tuple[Any | None, datetime | None]:
     """The contact, locked, and when a question was last put as far as was known before the wait for the lock."""
-    before = None if is_sqlite(connection) else _LOCK_FOUND.scalar(connection, {"index": index})
-    return _FIND.first(connection, {"index": index}), before
+    locked = None if is_sqlite(connection) else _LOCK_FOUND.ask(connection, {"index": index})
+    found = _FIND.first(connection, {"index": index})
+    before = locked() if locked else None
+    return found, before[0] if before else None
 
 
 def _made(connection: Connection, openid: str, index: bytes, now: datetime) -> int | None:
@@ -177,7 +179,7 @@ def id_of(connection: Connection, openid: str, now: datetime) -> int:
 def talk_with(connection: Connection, contact_id: int, now: datetime, *, lock: bool = False) -> Talk | None:
     """The talk with a known contact; None when it was erased. `lock` keeps other turns of this person waiting."""
     if lock:
-        _LOCK.write(connection, {"id": contact_id})
+        _LOCK.do(connection, {"id": contact_id})
     row = _BY_ID.first(connection, {"id": contact_id})
     return _talk(row, row.openid or "", now) if row and (row.openid or row.person_id) else None
 
@@ -194,7 +196,7 @@ def keep(connection: Connection, talk: Talk) -> None:
     """Write the conversation back (one upsert)."""
     values = {name: getattr(talk, name) for name in _KEPT}
     values["answers"] = values["answers"] or None
-    _KEEP.write(connection, {"contact_id": talk.contact_id, **values})
+    _KEEP.do(connection, {"contact_id": talk.contact_id, **values})
 
 
 _SHUT = Hot(
@@ -216,12 +218,12 @@ _ERASE = Hot(
 
 def shut_windows(connection: Connection, contact_id: int) -> None:
     """Both windows are shut until the person acts again."""
-    _SHUT.write(connection, {"b_contact_id": contact_id})
+    _SHUT.do(connection, {"b_contact_id": contact_id})
 
 
 def unreachable(connection: Connection, contact_id: int, now: datetime) -> None:
     """The platform says that this contact cannot be reached; the next message from it clears the mark."""
-    _UNREACHABLE.write(connection, {"b_id": contact_id, "now": now})
+    _UNREACHABLE.do(connection, {"b_id": contact_id, "now": now})
 
 
 _IS_TELEPHONE = Hot(
@@ -236,12 +238,12 @@ def is_telephone(connection: Connection, contact_id: int) -> bool:
 
 def reached(connection: Connection, contact_id: int) -> None:
     """This contact can be reached after all."""
-    _REACHED.write(connection, {"b_id": contact_id})
+    _REACHED.do(connection, {"b_id": contact_id})
 
 
 def erase(connection: Connection, contact_id: int, now: datetime) -> None:
     """Forget the WeChat identity (the platform demands it on unfollow); case records stay."""
-    _ERASE.write(connection, {"b_id": contact_id, "now": now})
+    _ERASE.do(connection, {"b_id": contact_id, "now": now})
 
 
 def may_try_receipt(session: Session, contact_id: int, now: datetime, period: timedelta, most: int) -> bool:

@@ -50,7 +50,7 @@ def fact(connection: Connection, name: str) -> str | None:
 
 def set_fact(connection: Connection, name: str, value: str) -> None:
     """Set a shared fact."""
-    _SET.write(connection, {"name": name, "value": value})
+    _SET.do(connection, {"name": name, "value": value})
 
 
 _SENT = "sent"

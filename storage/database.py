@@ -30,6 +30,7 @@ from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from storage import sealing
+from storage.pipelines import leave_for_others
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -165,7 +166,9 @@ def connect(url: str, *, read_only: bool = False) -> Engine:
     """
     if make_url(url).get_backend_name() != "sqlite":
         patience = {"connect_timeout": 5, "tcp_user_timeout": 10_000, "options": DEAD_CLIENT}  # seconds, milliseconds
-        return create_engine(url, pool_size=10, max_overflow=8, pool_pre_ping=True, connect_args=patience)
+        engine = create_engine(url, pool_size=10, max_overflow=8, pool_pre_ping=True, connect_args=patience)
+        leave_for_others(engine)
+        return engine
     engine = create_engine(url, connect_args={"check_same_thread": False})
 
     def on_connect(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:

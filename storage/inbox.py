@@ -125,9 +125,7 @@ def settle(
     error: str | None = None,
 ) -> None:
     """Record where the message's turn stands."""
-    _SETTLE.write(
-        connection, {"b_id": inbox_id, "state": state, "attempts": attempts, "next_at": next_at, "error": error}
-    )
+    _SETTLE.do(connection, {"b_id": inbox_id, "state": state, "attempts": attempts, "next_at": next_at, "error": error})
 
 
 def unpark(connection: Connection, inbox_id: int | None, now: datetime) -> int:
@@ -178,7 +176,7 @@ def forget_openid(connection: Connection, contact_id: int, openid: str) -> None:
         kept = {
             name: value.replace(openid, "") if isinstance(value, str) else value for name, value in row.message.items()
         }
-        _FORGET.write(connection, {"b_id": row.id, "message": kept})
+        _FORGET.do(connection, {"b_id": row.id, "message": kept})
 
 
 _PARKED = select(func.count()).where(_I.c.state == InboxState.PARKED)

@@ -177,7 +177,7 @@ def first_to_tell(connection: Connection, media_id: int, contact_id: int, now: d
     alone(connection, "media told")  # two of one report may be given up by two processes at once
     values = {"id": media_id, "contact_id": contact_id, "since": now - once_in}
     told: datetime | None = _TOLD.scalar(connection, values)
-    _TELL.write(connection, {"b_id": media_id, "now": told or now})
+    _TELL.do(connection, {"b_id": media_id, "now": told or now})
     return told is None
 
 
@@ -220,4 +220,4 @@ _RELEASE = Hot(
 
 def release(connection: Connection, now: datetime) -> None:
     """The only process starts: what waits for a lease or a next try is tried now."""
-    _RELEASE.write(connection, {"now": now})
+    _RELEASE.do(connection, {"now": now})

@@ -252,12 +252,12 @@ def claim(connection: Connection, now: datetime, limit: int, *, alarms: bool | N
 
 def begin(connection: Connection, outbox_id: int) -> None:
     """The request for a row of a kind that is said at most once is about to be written."""
-    _BEGIN.write(connection, {"b_id": outbox_id})
+    _BEGIN.do(connection, {"b_id": outbox_id})
 
 
 def put_back(connection: Connection, outbox_id: int, next_at: datetime, code: int | None) -> None:
     """A leased row is not sent now; its lease was no try."""
-    _PUT_BACK.write(connection, {"b_id": outbox_id, "next_at": next_at, "code": code})
+    _PUT_BACK.do(connection, {"b_id": outbox_id, "next_at": next_at, "code": code})
 
 
 def settle(
@@ -272,7 +272,7 @@ def settle(
     job_id: str | None = None,
 ) -> None:
     """Record the outcome of one try."""
-    _SETTLE.write(connection, {
+    _SETTLE.do(connection, {
         "b_id": outbox_id, "new_state": state, "next_at": next_at, "channel": channel, "code": code,
         "job_id": job_id, "settled_at": None if next_at else now,
     })  # fmt: skip
@@ -308,12 +308,12 @@ _ANSWERED = Hot(
 
 def cancel_settled(connection: Connection, outbox_id: int) -> None:
     """Nobody needs to know that this row failed."""
-    _CANCEL_SETTLED.write(connection, {"b_id": outbox_id})
+    _CANCEL_SETTLED.do(connection, {"b_id": outbox_id})
 
 
 def answered(connection: Connection, outbox_id: int, now: datetime) -> None:
     """The person answered it, whatever was known of it: nothing more is to be sent."""
-    _ANSWERED.write(connection, {"b_id": outbox_id, "now": now})
+    _ANSWERED.do(connection, {"b_id": outbox_id, "now": now})
 
 
 def one(connection: Connection, outbox_id: int) -> Any | None:  # noqa: ANN401 - a row
@@ -323,7 +323,7 @@ def one(connection: Connection, outbox_id: int) -> Any | None:  # noqa: ANN401 -
 
 def requeue(connection: Connection, outbox_id: int, now: datetime) -> None:
     """Send a settled row after all."""
-    _REQUEUE.write(connection, {"b_id": outbox_id, "now": now})
+    _REQUEUE.do(connection, {"b_id": outbox_id, "now": now})
 
 
 def reached_since(connection: Connection, contact_ids: Sequence[int], since: datetime) -> bool:
@@ -344,7 +344,7 @@ def queued_notices(connection: Connection, contact_id: int) -> list[Any]:
 
 def rewrite(connection: Connection, outbox_id: int, content: dict[str, Any]) -> None:
     """Change what a queued row says."""
-    _REWRITE.write(connection, {"b_id": outbox_id, "content": content})
+    _REWRITE.do(connection, {"b_id": outbox_id, "content": content})
 
 
 def erase_due(connection: Connection, now: datetime) -> int:
@@ -361,7 +361,7 @@ _RELEASE = Hot(
 
 def release(connection: Connection, now: datetime) -> None:
     """The only process starts: whatever is under way belongs to one that died, and need not wait for its lease."""
-    _RELEASE.write(connection, {"now": now})
+    _RELEASE.do(connection, {"now": now})
 
 
 class Backlog(NamedTuple):

@@ -41,12 +41,12 @@ def known(connection: Connection) -> dict[str, Any]:
 
 def keep(connection: Connection, name: str, digest: str, media_id: str, now: datetime) -> None:
     """Remember an upload, in place of the one before."""
-    _KEEP.write(connection, {"name": name, "digest": digest, "media_id": media_id, "uploaded_at": now})
+    _KEEP.do(connection, {"name": name, "digest": digest, "media_id": media_id, "uploaded_at": now})
 
 
 def forget(connection: Connection, name: str) -> None:
     """The county took the file away."""
-    _FORGET.write(connection, {"b_name": name})
+    _FORGET.do(connection, {"b_name": name})
 
 
 def usable(connection: Connection, name: str, since: datetime) -> str | None:

@@ -40,7 +40,7 @@ _CONTACT = Hot(select(_P.c.contact_id).where(_P.c.report_id == bindparam("report
 
 def add(connection: Connection, report_id: int, contact_id: int, role: str, unit_id: int | None, now: datetime) -> None:
     """Keep who reported."""
-    _NEW.write(connection, {
+    _NEW.do(connection, {
         "report_id": report_id, "contact_id": contact_id, "kind": "unasked", "callback": None, "role": role,
         "unit_id": unit_id, "since": now,
     })  # fmt: skip
@@ -100,4 +100,4 @@ def leave_number(connection: Connection, report_id: int, callback: str) -> bool:
 
 def wish(connection: Connection, report_id: int, kind: str, callback: str | None) -> None:
     """How the reporter wants to be asked back: `named` (with a telephone number or without) or `anonymous`."""
-    _WISH.write(connection, {"b_id": report_id, "kind": kind, "callback": callback})
+    _WISH.do(connection, {"b_id": report_id, "kind": kind, "callback": callback})

@@ -120,7 +120,7 @@ def _weightier(known: ColumnElement[str], said: str, order: Sequence[str]) -> Co
 
 _R, _E = Report.__table__, Entry.__table__
 _NEW = Hot(insert(_R).returning(_R.c.id))
-_APPEND = Hot(insert(_E).returning(_E.c.id))
+_APPEND = Hot(insert(_E))
 _TOUCH = Hot(update(_R).where(_R.c.id == bindparam("b_id")).values(
     heard_at=bindparam("now"), entries=_R.c.entries + 1, kind=_weightier(_R.c.kind, "kind", KINDS),
     urgency=_weightier(_R.c.urgency, "urgency", URGENCIES), suggested=bindparam("suggested"),
@@ -166,13 +166,12 @@ def append(
     media_id: int | None = None,
     inbox_id: int | None = None,
     by: str = "reporter",
-) -> int:
-    """Add one entry as it came; its id."""
-    number: int = _APPEND.scalar(connection, {
+) -> None:
+    """Add one entry as it came."""
+    _APPEND.do(connection, {
         "report_id": report_id, "inbox_id": inbox_id, "at": now, "by": by, "kind": kind, "text": text,
         "media_id": media_id,
     })  # fmt: skip
-    return number
 
 
 def heard(
@@ -186,7 +185,7 @@ def heard(
     answers: dict[str, Any] | None,
 ) -> None:
     """Note that something was added and what the rules now make of the whole."""
-    _TOUCH.write(
+    _TOUCH.do(
         connection,
         {"b_id": report_id, "now": now, "kind": kind, "urgency": urgency, "suggested": suggested, "answers": answers},
     )

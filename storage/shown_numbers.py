@@ -71,14 +71,14 @@ def number_for(
     thing = {"contact_id": contact_id, "subject": subject, "subject_id": subject_id}
     has: int | None = _HAS.scalar(connection, thing | {"now": now})
     if has is not None:
-        _SHOW.write(connection, thing | {"b_contact": contact_id, "b_number": has, "until": until})
+        _SHOW.do(connection, thing | {"b_contact": contact_id, "b_number": has, "until": until})
         return has
     ((lapsed, highest),) = _FREE.all(connection, {"contact_id": contact_id, "now": now})
     if lapsed is None:
         number = (highest or 0) + 1  # there are no gaps: numbers lapse, and are given again
-        _SHOW_NEW.write(connection, thing | {"number": number, "until": until})
+        _SHOW_NEW.do(connection, thing | {"number": number, "until": until})
         return number
-    _SHOW.write(connection, thing | {"b_contact": contact_id, "b_number": lapsed, "until": until})
+    _SHOW.do(connection, thing | {"b_contact": contact_id, "b_number": lapsed, "until": until})
     return int(lapsed)
 
 

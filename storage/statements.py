@@ -12,11 +12,12 @@ from typing import Any
 
 from sqlalchemy import BindParameter, Column, Connection, Dialect, Executable
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql import visitors
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.dml import Insert
 from sqlalchemy.sql.schema import ScalarElementColumnDefault
+
+from storage.pipelines import wait, wrapped
 
 Values = Mapping[str, Any]
 _INSERTS = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
@@ -36,13 +37,12 @@ class Hot:
     def all(self, connection: Connection, values: Values) -> list[Any]:
         """Every row, as a named tuple."""
         made = self._for(connection, values)
-        found = made.run(connection, made.bound(values)).fetchall()
-        return [made.row(one) for one in found]
+        return [made.row(one) for one in made.asked(connection, values, "fetchall")]
 
     def first(self, connection: Connection, values: Values) -> Any | None:  # noqa: ANN401 - a row
         """The first row, or None."""
         made = self._for(connection, values)
-        found = made.run(connection, made.bound(values)).fetchone()
+        found = made.asked(connection, values, "fetchone")
         return None if found is None else made.row(found)
 
     def scalar(self, connection: Connection, values: Values) -> Any:  # noqa: ANN401 - a column's value
@@ -56,13 +56,26 @@ class Hot:
 
     def write(self, connection: Connection, values: Values) -> int:
         """Run it; how many rows it changed."""
+        return self._for(connection, values).counted(connection, values)
+
+    def ask(self, connection: Connection, values: Values) -> Callable[[], Any | None]:
+        """Run it; what is given back waits for its first row, so that another statement can be sent before."""
         made = self._for(connection, values)
-        return int(made.run(connection, made.bound(values)).rowcount)
+        answer = made.sent(connection, values)
+
+        def first() -> Any | None:  # noqa: ANN401 - a row
+            found = answer()
+            return None if found is None else made.row(found)
+
+        return first
+
+    def do(self, connection: Connection, values: Values) -> None:
+        """Run it and ask nothing back: in a pipeline nobody waits, and its error comes up later."""
+        self._for(connection, values).run(connection, values)
 
     def write_all(self, connection: Connection, several: Sequence[Values]) -> None:
-        """Run it once for each of `several`, of which there is at least one."""
-        made = self._for(connection, several[0])
-        made.run_all(connection, [made.bound(one) for one in several])
+        """Do it once for each of `several`, of which there is at least one."""
+        self._for(connection, several[0]).run_all(connection, several)
 
     def _for(self, connection: Connection, values: Values) -> "_Compiled":
         name = connection.dialect.name
@@ -113,21 +126,51 @@ class _Compiled:
                     found[number] = read(found[number])
         return self.row_of(found)
 
-    def run(self, connection: Connection, parameters: Any) -> Any:  # noqa: ANN401 - the driver's cursor
-        """Run it inside the connection's transaction."""
-        driver = _driver(connection)
+    def asked(self, connection: Connection, values: Values, fetch: str) -> Any:  # noqa: ANN401 - what the driver gives
+        """The driver's row or rows."""
         try:
-            return driver.execute(self.text, parameters)
+            return getattr(_driver(connection).execute(self.text, self.bound(values)), fetch)()
         except self.errors as error:
-            raise _wrapped(connection, self.text, error) from error
+            raise wrapped(connection, self.text, error) from error
 
-    def run_all(self, connection: Connection, parameters: list[Any]) -> None:
-        """Run it for each of the parameters."""
-        cursor = _driver(connection).cursor()
+    def sent(self, connection: Connection, values: Values) -> Callable[[], Any]:
+        """Send it; what is given back waits for the driver's row."""
         try:
-            cursor.executemany(self.text, parameters)
+            cursor = _driver(connection).execute(self.text, self.bound(values))
         except self.errors as error:
-            raise _wrapped(connection, self.text, error) from error
+            raise wrapped(connection, self.text, error) from error
+
+        def fetch() -> Any:  # noqa: ANN401 - as above
+            try:
+                return cursor.fetchone()
+            except self.errors as error:
+                raise wrapped(connection, self.text, error) from error
+
+        return fetch
+
+    def counted(self, connection: Connection, values: Values) -> int:
+        """How many rows it changed."""
+        try:
+            cursor = _driver(connection).execute(self.text, self.bound(values))
+            if not self.positional:  # psycopg
+                wait(connection)
+            return int(cursor.rowcount)
+        except self.errors as error:
+            raise wrapped(connection, self.text, error) from error
+
+    def run(self, connection: Connection, values: Values) -> None:
+        """Run it inside the connection's transaction."""
+        try:
+            _driver(connection).execute(self.text, self.bound(values))
+        except self.errors as error:
+            raise wrapped(connection, self.text, error) from error
+
+    def run_all(self, connection: Connection, several: Sequence[Values]) -> None:
+        """Run it for each of the values."""
+        try:
+            _driver(connection).cursor().executemany(self.text, [self.bound(one) for one in several])
+        except self.errors as error:
+            raise wrapped(connection, self.text, error) from error
 
 
 def command(connection: Connection, text: str) -> None:
@@ -135,20 +178,7 @@ def command(connection: Connection, text: str) -> None:
     try:
         _driver(connection).execute(text)
     except connection.dialect.loaded_dbapi.Error as error:
-        raise _wrapped(connection, text, error) from error
-
-
-def _wrapped(connection: Connection, text: str, error: Any) -> BaseException:  # noqa: ANN401 - the driver's own error
-    """The error as SQLAlchemy raises it, without the values; a connection that is gone is given up."""
-    dialect = connection.dialect
-    is_gone = dialect.is_disconnect(error, connection.connection.dbapi_connection, None)
-    if is_gone:
-        connection.invalidate(error)
-    errors = dialect.loaded_dbapi.Error
-    wrapped: BaseException = DBAPIError.instance(
-        text, None, error, errors, hide_parameters=True, connection_invalidated=is_gone, dialect=dialect
-    )
-    return wrapped
+        raise wrapped(connection, text, error) from error
 
 
 def _driver(connection: Connection) -> Any:  # noqa: ANN401 - sqlite3's or psycopg's connection, which share `execute`

@@ -195,9 +195,9 @@ def heard(connection: Connection, report_id: int, *, quiet_at: datetime, follow_
     """Something was added to a report: its silence begins anew, and what follows from it is looked at `follow_at`."""
     values = {"draft": f"draft_report:report:{report_id}", "quiet_at": quiet_at}
     if follow_at is None:
-        _QUIET.write(connection, values)
+        _QUIET.do(connection, values)
     else:
-        _HEARD.write(connection, values | {"burst": f"burst:report:{report_id}", "follow_at": follow_at})
+        _HEARD.do(connection, values | {"burst": f"burst:report:{report_id}", "follow_at": follow_at})
 
 
 def due(connection: Connection, now: datetime, limit: int) -> list[Any]:
@@ -214,7 +214,7 @@ def begin(session: Session, task_id: int) -> Task:
 
 def put_off(connection: Connection, key: str, next_at: datetime) -> None:
     """Move the look at a live task known by its key (one update, nothing read)."""
-    _MOVE_OPEN.write(connection, {"b_key": key, "next_at": next_at})
+    _MOVE_OPEN.do(connection, {"b_key": key, "next_at": next_at})
 
 
 def claim(connection: Connection, task_id: int, person_id: int, now: datetime) -> bool:
@@ -245,7 +245,7 @@ def end(connection: Connection, task_id: int, now: datetime, state: TaskState = 
 
 def failed(connection: Connection, task_id: int, next_at: datetime | None, error: str) -> None:
     """Its function failed: try again at `next_at`, or never (None: parked, and listed by `tongban check`)."""
-    _FAILED.write(connection, {"b_id": task_id, "next_at": next_at, "error": error[:200]})
+    _FAILED.do(connection, {"b_id": task_id, "next_at": next_at, "error": error[:200]})
 
 
 def live_of_subject(session: Session, subject: str, subject_id: int, kinds: Iterable[str] | None = None) -> list[Task]:
@@ -368,7 +368,7 @@ _AGAIN = Hot(
 
 def open_again(connection: Connection, key: str, next_at: datetime) -> None:
     """A task that had ended is live again, under its old key."""
-    _AGAIN.write(connection, {"b_key": key, "next_at": next_at})
+    _AGAIN.do(connection, {"b_key": key, "next_at": next_at})
 
 
 _ANEW = Hot(
@@ -380,7 +380,7 @@ _ANEW = Hot(
 
 def climb_anew(connection: Connection, task_id: int) -> None:
     """The ladder begins again from its first rung: who was told before is kept, under rungs that are out of the way."""
-    _ANEW.write(connection, {"b_id": task_id})
+    _ANEW.do(connection, {"b_id": task_id})
 
 
 _WAITING_SINCE = select(func.min(_T.c.next_at)).where(_T.c.next_at.is_not(None))

@@ -64,10 +64,10 @@ _MOVE = Hot(
 
 def cancel_of(connection: Connection, contact_id: int) -> None:
     """This contact is nobody any more: what was to be said to the person is not said to it."""
-    _CANCEL_OF.write(connection, {"b_contact": contact_id})
+    _CANCEL_OF.do(connection, {"b_contact": contact_id})
 
 
 def move(connection: Connection, contact_id: int, to: int) -> None:
     """The same when the person has another contact now, which is told instead; answers were for the old one."""
-    _MOVE.write(connection, {"b_contact": contact_id, "to": to})
+    _MOVE.do(connection, {"b_contact": contact_id, "to": to})
     cancel_of(connection, contact_id)

@@ -3,13 +3,14 @@
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, bindparam, insert, select, text, update
+from sqlalchemy import Connection, Engine, bindparam, func, insert, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from storage.contacts import Contact
 from storage.inbox import Inbox
+from storage.pipelines import pipelined
 from storage.statements import Hot, command
-from tests.storage.conftest import NOW, Ids
+from tests.storage.conftest import NOW, Ids, settle_county
 
 _I: Any = Inbox.__table__
 _C: Any = Contact.__table__
@@ -80,3 +81,36 @@ def test_a_list_of_changing_length_and_an_unfilled_default_are_refused(engine: E
     some = Hot(select(_I.c.id).where(_I.c.id.in_(bindparam("ids", expanding=True))))
     with engine.begin() as connection, pytest.raises(TypeError, match="changing length"):
         some.all(connection, {"ids": [1]})
+
+
+def test_in_a_pipeline_nothing_is_waited_for_but_answers_and_the_end(postgres_engine: Engine) -> None:
+    ids = settle_county(postgres_engine)
+    with postgres_engine.connect() as connection:
+        with pipelined(connection), connection.begin():
+            NEW.do(connection, row(ids, b"1"))
+            NEW.do(connection, row(ids, b"2", "failed"))
+            assert PARK.write(connection, {"was": "failed"}) == 1
+            assert [one.state for one in STATES.all(connection, {})] == ["done"]
+            NEW.do(connection, row(ids, b"3"))
+            assert connection.execute(select(func.count()).select_from(_I)).scalar() == 3  # SQLAlchemy's own
+            NEW.do(connection, row(ids, b"4"))
+        assert len(STATES.all(connection, {})) == 3
+
+
+def test_what_fails_in_a_pipeline_is_known_at_the_latest_at_the_commit(postgres_engine: Engine) -> None:
+    ids = settle_county(postgres_engine)
+
+    def twice(connection: Connection) -> None:
+        NEW.do(connection, row(ids, b"1"))
+        NEW.do(connection, row(ids, b"1"))
+
+    def twice_and_sqlalchemys_own(connection: Connection) -> None:
+        twice(connection)
+        connection.execute(select(_I.c.id))
+
+    with postgres_engine.connect() as connection:
+        with pytest.raises(IntegrityError), pipelined(connection), connection.begin():
+            twice(connection)
+        with pytest.raises(DBAPIError), pipelined(connection), connection.begin():
+            twice_and_sqlalchemys_own(connection)
+        assert STATES.all(connection, {}) == []
