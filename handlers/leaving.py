@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from handlers import alarms, binding, moving, who, workdays
+from handlers import alarms, binding, moving, signing, who, workdays
 from handlers.conversation import Flow
 from handlers.kinds import TaskKind
 from handlers.prompts import prompt
@@ -25,11 +25,14 @@ _WORKDAYS_TO_NAME = 2
 _AGAIN = timedelta(days=1)
 
 
-def leave(turn: Turn, person: Person, successor: Person | None) -> None:
-    """End a person's service. Raises Refused when open work would be left to nobody; twice changes nothing more."""
+def leave(turn: Turn, person: Person, successor: Person | None, *, signed: bool = False) -> None:
+    """End a person's service. Raises Refused when open work would be left to nobody; twice changes nothing more.
+
+    All in one transaction, so that nobody is without a worker for a moment. `signed`: the leaver confirmed the list.
+    """
     if person.left_at is not None:
         return
-    held = posts.held(turn.session, person.id, turn.now)
+    held, number = posts.held(turn.session, person.id, turn.now), None
     if successor is None:
         if held.anything():
             raise Refused("leaving/nobody")
@@ -38,6 +41,9 @@ def leave(turn: Turn, person: Person, successor: Person | None) -> None:
         if successor.id == person.id or turn.reach(successor.id) is None:
             raise Refused("leaving/not_reachable")
         turn.session.flush()  # what follows goes past the ORM
+        if held.anything():
+            items = signing.items_of(turn, person)
+            number = signing.keep(turn, person, successor, area_of(turn, person), items, signed=signed)
         tasks.hand_over(turn.connection, person.id, successor.id, turn.now)
         posts.move(turn.connection, person.id, successor.id, turn.now)
         posts.take_roles(turn.connection, person.id, successor.id, turn.now, [*map(str, PASSED_ON)])
@@ -48,7 +54,8 @@ def leave(turn: Turn, person: Person, successor: Person | None) -> None:
         tasks.end(turn.connection, task.id, turn.now)
     binding.let_go_of(turn, person.id)
     alarms.person_lost(turn, person.id)  # one that was not said yet is said to nobody who left
-    if successor is not None and held.anything():
+    if successor is not None and number is not None:
+        signing.invite(turn, number)
         turn.push(
             successor.id, OutboxKind.NOTICE, "leaving/taken_over", tasks=held.tasks, children=held.children,
         )  # fmt: skip
@@ -92,6 +99,7 @@ class Leaving(Flow, name="leaving"):
         return {
             "tasks": held.tasks if held else 0,
             "children": held.children if held else 0,
+            "items": signing.items_of(turn, person) if person else None,
             "to": stand_in.name if stand_in else None,
             "over": moving.over(turn, stand_in.id, loads.of(turn.session, person.id)) if person and stand_in else None,
         }
@@ -102,7 +110,7 @@ class Leaving(Flow, name="leaving"):
         if self.sure != "yes" or person is None:
             turn.say("leaving/kept")
             return
-        leave(turn, person, stand_in_of(turn, person))
+        leave(turn, person, stand_in_of(turn, person), signed=True)
         turn.say("leaving/done")
 
 

@@ -154,13 +154,11 @@ def lost(turn: Turn, person_id: int) -> None:
     """No channel reaches somebody any more: their cases and tasks go to the next, and the county hears of it."""
     alarms.person_lost(turn, person_id)
     person = people.person_of(turn.session, person_id)
-    held = tasks.live_of_person(turn.session, person_id)
-    mine = cases.held_by(turn.session, person_id)
-    for task in held:
+    for task in tasks.live_of_person(turn.session, person_id):
         task.next_at = turn.now  # each kind knows who is next
     pass_on_cases(turn, person_id)
-    if (held or mine) and person is not None:
-        alarms.list_unreachable(turn, person)
+    if person is not None and people.roles_of(turn.session, person_id, turn.now):
+        alarms.list_unreachable(turn, person)  # with nothing in hand too: children are planned for who follows them
 
 
 def pass_on_cases(turn: Turn, person_id: int) -> None:

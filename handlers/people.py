@@ -1,6 +1,6 @@
 """Following and unfollowing, help in the words of the role, who is on duty; binding and leaving are beside this."""
 
-from handlers import away, binding, leaving, moving, who
+from handlers import away, binding, leaving, moving, signing, who
 from handlers.binding import SCENE, main_role
 from handlers.binding import bound as bound  # noqa: PLC0414 - part of what this topic offers
 from handlers.message import Message
@@ -98,6 +98,7 @@ COMMANDS = {
     "lost": binding.on_lost,
     "leave": leaving.on_leave,
     **away.COMMANDS,
+    **signing.COMMANDS,
     "help": on_help,
     "duty": on_duty,
 }
@@ -108,5 +109,5 @@ EVENTS = {
     "user_authorization_revoke": on_revoke,
     "scan": on_scan,
 }
-FLOWS = (binding.Binding, binding.Unbinding, leaving.Leaving, leaving.Handover, *away.FLOWS)
-TASKS = {**leaving.TASKS, **away.TASKS}
+FLOWS = (binding.Binding, binding.Unbinding, leaving.Leaving, leaving.Handover, *away.FLOWS, *signing.FLOWS)
+TASKS = {**leaving.TASKS, **away.TASKS, **signing.TASKS}

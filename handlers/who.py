@@ -32,9 +32,12 @@ def rung(turn: Turn, area_id: int, number: int) -> list[int]:
 
 
 def acting_for(turn: Turn, person_id: int) -> int:
-    """The person, or who acts while they are on leave."""
-    person = turn.session.get_one(Person, person_id)
-    return (person.away_until and absences.acting_for(turn.session, person_id)) or person_id
+    """The person, or who acts while they are on leave; where that one is on leave too, who acts for them."""
+    asked: set[int] = set()
+    while person_id not in asked and turn.session.get_one(Person, person_id).away_until is not None:
+        asked.add(person_id)
+        person_id = absences.acting_for(turn.session, person_id) or person_id
+    return person_id
 
 
 def is_a_post(turn: Turn, area_id: int, number: int) -> bool:

@@ -7,12 +7,13 @@ from functools import partial
 import pytest
 from sqlalchemy import func, select
 
-from handlers import alarms, cases, check
+from handlers import alarms, cases, check, leaving
 from handlers.turn import Turn
 from storage import contacts, loads, tasks
 from storage.areas import AreaLevel
 from storage.cases import Case
 from storage.children import Child
+from storage.handovers import Handover
 from storage.inbox import Inbox
 from storage.people import Person, Role
 from storage.tasks import Task
@@ -228,3 +229,59 @@ def test_a_supervisor_confirms_a_successor_over_the_limit(village: Village) -> N
     assert "孙主任手上会超过上限" in supervisor.says("1")
     assert "办好了：何平手上的事都交给孙主任了" in supervisor.says("是")
     assert village.task().person_id == other.id
+
+
+def test_the_list_of_a_hand_over_is_signed_by_both_and_a_missing_signature_is_a_task(village: Village) -> None:
+    children = [village.add_child(f"赵{n}") for n in range(60)]
+    for child in children:
+        village.pair(child, village.officer)
+    village.turn(lambda turn: setattr(turn.session.get_one(Person, village.officer.id), "stand_in_id", None))
+    place = village.world.area("上河村", AreaLevel.VILLAGE, village.township)
+    successor = village.world.person("孙主任", Role.VILLAGE_CHILD_OFFICER, place)
+    leaver, supervisor = village.phone(village.officer), village.phone(village.township_supervisor)
+    leaver.says("离任")
+    for words in ("我的任务", "1", "1"):
+        supervisor.says(words)
+    held = village.turn(lambda turn: loads.of(turn.session, successor.id))
+    assert held.children == {one.id for one in children}, "all at once"
+    assert "回“交接清单”核对并签字" in leaver.reads[-2] + leaver.last
+    village.world.pass_(days=1)
+    assert "何平的交接清单还没签字，请请他签" in supervisor.says("我的任务")
+    listed = leaver.says("交接清单")
+    assert "交接清单：何平交给孙主任" in listed
+    assert "孩子 60 个：" + "、".join(one.number for one in children) in listed
+    assert leaver.says("交接签字") == "已签字。"
+    assert "交接清单" not in supervisor.says("我的任务")
+    phone = village.phone(successor)
+    assert "何平的交接清单，请核对签字" in phone.says("我的任务")
+    assert phone.says("交接签字") == "已签字。两边都签了，交接办完了。"
+    assert phone.says("交接签字") == "已签字。两边都签了，交接办完了。"
+    [row] = village.turn(lambda turn: list(turn.session.scalars(select(Handover))))
+    assert (row.from_signed_by_id, row.to_signed_by_id) == (village.officer.id, successor.id)
+    assert "您已签字" in phone.says("交接清单")
+
+
+def test_a_leaver_who_is_gone_signs_on_paper(village: Village) -> None:
+    village.pair(village.child, village.officer)
+    village.turn(
+        lambda turn: leaving.leave(
+            turn, *(turn.session.get_one(Person, one.id) for one in (village.officer, village.deputy))
+        )
+    )
+    village.phone(village.officer).event("unsubscribe")
+    supervisor = village.phone(village.township_supervisor)
+    supervisor.says("我的任务")
+    assert "在纸质清单上签字了吗" in supervisor.says("1")
+    assert "已签字。" in supervisor.says("是")
+    [row] = village.turn(lambda turn: list(turn.session.scalars(select(Handover))))
+    assert row.from_signed_by_id == village.township_supervisor.id
+
+
+def test_who_leaves_by_word_signs_the_list_with_it(village: Village) -> None:
+    village.pair(village.child, village.officer)
+    asked = village.phone(village.officer).says("离任")
+    assert f"孩子 1 个：{village.child.number}" in asked
+    village.phone(village.officer).says("是")
+    [row] = village.turn(lambda turn: list(turn.session.scalars(select(Handover))))
+    assert (row.from_signed_by_id, row.to_signed_at) == (village.officer.id, None)
+    assert village.phone(village.officer).says("交接签字") == "已签字。", "said again, it is the same"
