@@ -25,7 +25,7 @@ log = structlog.get_logger()
 TICK_SECONDS = 1
 STALE_TICK = 30.0
 """Seconds without a tick that make `/readyz` fail."""
-BATCH = 20
+BATCH = 100
 """Due tasks per transaction: short enough that chat never waits for it."""
 
 

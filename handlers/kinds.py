@@ -1,6 +1,6 @@
 """What a kind of task declares; the table of all kinds is in `handlers.routes`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from handlers.turn import Turn
@@ -17,3 +17,5 @@ class TaskKind:
     """How it reads in the requested list of tasks (one line, without its number)."""
     pick: Callable[[Turn, Task], None] | None = None
     """What opens when its holder names its number; None: nothing to answer in the chat."""
+    together: Callable[[Turn, Sequence[int]], Collection[int]] | None = None
+    """Does what is plain for many at once (their ids; gives those it did), so that a day's thousands cost little."""

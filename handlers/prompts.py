@@ -55,10 +55,20 @@ def prompt(turn: Turn, task: Task, person_id: int | None, since: datetime | None
     contact_id = turn.reach(person_id)
     if contact_id is None:
         return False
+    ask(turn, contact_id, [asked(turn, task, since, red=red)])
+    task.prompted_at = turn.now
+    if person_id == task.person_id:
+        task.asked_at = task.asked_at or turn.now
+    return True
+
+
+def ask(turn: Turn, contact_id: int, more: list[Asked]) -> None:
+    """Ask for tasks, in the prompt that still waits for this contact if there is one."""
+    red = any(one.red for one in more)
     waiting = outbox.queued_prompt(turn.connection, contact_id)
     if waiting and "tasks" not in waiting.content:
         waiting = None  # a nudge to a reporter, who may be staff too: not to be mixed with work
-    content = _content(_with(waiting, _asked(turn, task, since, red=red)), turn.now)
+    content = _content(_with(waiting, more), turn.now)
     if waiting:
         outbox.rewrite(turn.connection, waiting.id, content)
         if red:
@@ -68,10 +78,6 @@ def prompt(turn: Turn, task: Task, person_id: int | None, since: datetime | None
             turn.connection, contact_id=contact_id, kind=OutboxKind.PROMPT, state=OutboxState.QUEUED,
             content=content, now=turn.now, next_at=turn.now + MERGE_WAIT,
         )  # fmt: skip
-    task.prompted_at = turn.now
-    if person_id == task.person_id:
-        task.asked_at = task.asked_at or turn.now
-    return True
 
 
 def still_true(connection: Connection, outbox_id: int, content: dict[str, Any], now: datetime) -> dict[str, Any] | None:
@@ -130,17 +136,20 @@ def _turn_comes(connection: Connection, row: Any, now: datetime, policy: Policy)
     return pushed[-1] + HOUR if most and len(pushed) == most else now
 
 
-def _asked(turn: Turn, task: Task, since: datetime | None, *, red: bool) -> Asked:
+def asked(turn: Turn, task: Any, since: datetime | None, *, red: bool = False) -> Asked:  # noqa: ANN401 - or its columns
+    """What a prompt says of a task (its id, kind, opened_at and due_at), which should have been asked for `since`."""
     ought = max(since or turn.since or turn.now, task.opened_at)
     ought = ought if red else in_window(turn.policy, ought)
     return Asked(task.id, task.kind, ought.isoformat(), task.due_at < task.opened_at, red)
 
 
-def _with(waiting: Any | None, new: Asked) -> list[Asked]:  # noqa: ANN401 - a row
-    """What the queued prompt asks for already, and this, which is never counted twice and stays as late as it was."""
-    before = [Asked(*one) for one in waiting.content["tasks"]] if waiting else []
-    since = min([new.since, *(one.since for one in before if one.task == new.task)], key=datetime.fromisoformat)
-    return [*(one for one in before if one.task != new.task), new._replace(since=since)]
+def _with(waiting: Any | None, more: list[Asked]) -> list[Asked]:  # noqa: ANN401 - a row
+    """What the queued prompt asks for already, and these, none of them counted twice; each stays as late as it was."""
+    known = {one[0]: Asked(*one) for one in waiting.content["tasks"]} if waiting else {}
+    for new in more:
+        before = known.pop(new.task, new)
+        known[new.task] = new._replace(since=min(new.since, before.since, key=datetime.fromisoformat))
+    return [*known.values()]
 
 
 def _content(asked: list[Asked], now: datetime) -> dict[str, object]:

@@ -51,34 +51,35 @@ def look(turn: Turn, task: Task) -> None:
         task.next_at = opens
         return
     _ask_again_or_move_on(turn, task, child)
+    taken = visits.steps_taken(turn.session, task.id)
+    vain = visits.vain_in_a_row(turn.session, child.id, plans.side_of(task))
     for number, step in enumerate(LADDER):
-        taken = visits.steps_taken(turn.session, task.id)
-        moment = _moment(turn, task, child, number, taken)
+        moment = step_at(turn, task, child.level, number, taken, vain)
         if number not in taken and moment is not None and moment <= turn.now:
             _note(turn, task, number, step.tell(turn, task, moment))
-    taken = visits.steps_taken(turn.session, task.id)
+            taken = visits.steps_taken(turn.session, task.id)
     task.rung = len(taken)
-    task.next_at = _next_look(turn, task, child, taken)
+    task.next_at = next_look(turn, task, child.level, taken, vain)
 
 
-def _next_look(turn: Turn, task: Task, child: Child, taken: dict[int, datetime]) -> datetime | None:
+def next_look(turn: Turn, task: Task, level: str, taken: dict[int, datetime], vain: int) -> datetime | None:
     """The next step's moment; a step that reached nobody is tried again the next morning."""
     open_steps = [number for number in range(len(LADDER)) if number not in taken]
-    moments = [one for number in open_steps if (one := _moment(turn, task, child, number, taken)) is not None]
-    moments += filter(None, [moving.silent_at(turn, task, child.level)])
+    moments = [one for number in open_steps if (one := step_at(turn, task, level, number, taken, vain)) is not None]
+    moments += filter(None, [moving.silent_at(turn, task, level)])
     tomorrow = at(local_day(turn.now) + timedelta(days=1), turn.policy.prompts_from)
     return min((one if one > turn.now else tomorrow for one in moments), default=None)
 
 
-def _moment(turn: Turn, task: Task, child: Child, number: int, taken: dict[int, datetime]) -> datetime | None:
-    """When a step is due; None while it waits for the step it follows."""
-    step, level = LADDER[number], turn.policy.level(child.level)
-    if number == STAND_IN and child.level in moving.MOVING:
+def step_at(
+    turn: Turn, task: Task, child_level: str, number: int, taken: dict[int, datetime], vain: int
+) -> datetime | None:
+    """When a step is due, after so many vain tries in a row; None while it waits for the step it follows."""
+    step, level = LADDER[number], turn.policy.level(child_level)
+    if number == STAND_IN and child_level in moving.MOVING:
         return None  # it moves when its holder is silent
-    if number in {TOWNSHIP, COUNTY}:
-        vain = visits.vain_in_a_row(turn.session, child.id, plans.side_of(task))
-        if vain >= VAIN_TRIES_FOR_TOWNSHIP + (number == COUNTY):
-            return in_window(turn.policy, task.opened_at)
+    if number in {TOWNSHIP, COUNTY} and vain >= VAIN_TRIES_FOR_TOWNSHIP + (number == COUNTY):
+        return in_window(turn.policy, task.opened_at)
     due = local_day(task.due_at)
     first = due if number == ASK else max(due, local_day(task.opened_at))  # nobody is overdue before being asked
     day = first + timedelta(days=step.after(turn.policy, level))

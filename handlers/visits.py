@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Any
 
-from handlers import children, pairs, reports, rounds
+from handlers import children, pairs, reports, rounds, visit_asking
 from handlers import visit_ladder as ladder
 from handlers.conversation import MOST_ASKED, Flow, close
 from handlers.kinds import TaskKind
@@ -276,5 +276,5 @@ COMMANDS = {
     "phone_contact": _outcome,
     "postpone": rounds.postpone,
 }
-TASKS = {"visit": TaskKind(due=ladder.look, line=line, pick=pick)}
+TASKS = {"visit": TaskKind(due=ladder.look, line=line, pick=pick, together=visit_asking.ask)}
 FLOWS: tuple[type[Flow], ...] = (Visit, rounds.Round, rounds.Postpone)

@@ -192,10 +192,13 @@ def connect(url: str, *, read_only: bool = False) -> Engine:
     return engine
 
 
-def due_index(name: str, column: str = "next_at") -> Index:
-    """An index of only those rows that still wait for something, so that looking for due ones stays cheap."""
-    waiting = text(f"{column} IS NOT NULL")
-    return Index(name, column, sqlite_where=waiting, postgresql_where=waiting)
+def due_index(name: str, column: str = "next_at", *then: str, only: str = "") -> Index:
+    """An index of only those rows that still wait for something, so that looking for due ones stays cheap.
+
+    `then`: more columns by which they are taken; `only`: SQL that narrows them further.
+    """
+    waiting = text(f"{column} IS NOT NULL" + (f" AND {only}" if only else ""))
+    return Index(name, column, *then, sqlite_where=waiting, postgresql_where=waiting)
 
 
 def alone(connection: Connection, what: str) -> None:

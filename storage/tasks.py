@@ -13,6 +13,7 @@ from sqlalchemy import (
     Connection,
     ForeignKey,
     Index,
+    Integer,
     SmallInteger,
     String,
     UniqueConstraint,
@@ -22,6 +23,7 @@ from sqlalchemy import (
     func,
     insert,
     literal,
+    literal_column,
     null,
     or_,
     select,
@@ -55,7 +57,8 @@ class Task(Base):
 
     __tablename__ = "task"
     __table_args__ = (
-        due_index("ix_task_due"),
+        due_index("ix_task_due", "next_at", "person_id"),
+        due_index("ix_task_urgent", only="urgency > 0"),
         Index("ix_task_person", "person_id", "state"),
         Index("ix_task_subject", "subject", "subject_id", "kind"),
         Index("ix_task_area", "area_id", "state", "kind"),
@@ -108,13 +111,17 @@ _FIND = Hot(select(_T.c.id).where(_T.c.key == bindparam("key")))
 
 
 _NEW = Hot(lambda insert: insert(_T).on_conflict_do_nothing(index_elements=[_T.c.key]).returning(_T.c.id))
-_DUE = Hot(
+_DUE = (
     select(_T.c.id, _T.c.kind, _T.c.subject, _T.c.subject_id, _T.c.failures, _T.c.next_at)
     .where(_T.c.next_at <= bindparam("now"), _T.c.state.in_(LIVE))
-    .order_by(_T.c.urgency.desc(), _T.c.next_at, _T.c.id)
     .limit(bindparam("limit"))
     .with_for_update(skip_locked=True, key_share=True)
 )
+# Two statements, each in the order of its index: sorting 100,000 due rows for every batch of them would cost 30 ms.
+# What is said to one person at one moment lies together. The zero is literal, or SQLite would not use the index.
+_NONE = literal_column("0", Integer)
+_DUE_URGENT = Hot(_DUE.where(_T.c.urgency > _NONE).order_by(_T.c.urgency.desc(), _T.c.next_at, _T.c.id))
+_DUE_REST = Hot(_DUE.where(_T.c.urgency <= _NONE).order_by(_T.c.next_at, _T.c.person_id, _T.c.id))
 _BEGIN = Found(Task, update(_T).where(_T.c.id == bindparam("b_id")).values(next_at=None).returning(*_T.c))
 _MOVE_OPEN = Hot(
     update(_T).where(_T.c.key == bindparam("b_key"), _T.c.state.in_(LIVE)).values(next_at=bindparam("next_at"))
@@ -202,7 +209,8 @@ def heard(connection: Connection, report_id: int, *, quiet_at: datetime, follow_
 
 def due(connection: Connection, now: datetime, limit: int) -> list[Any]:
     """Tasks to look at now, danger first: id, kind, subject, subject_id, failures, next_at; locked till the end."""
-    return _DUE.all(connection, {"now": now, "limit": limit})
+    urgent = _DUE_URGENT.all(connection, {"now": now, "limit": limit})
+    return urgent + _DUE_REST.all(connection, {"now": now, "limit": limit - len(urgent)})
 
 
 def begin(session: Session, task_id: int) -> Task:

@@ -1,13 +1,29 @@
 """Visits and calls to children on file: facts with their day and area."""
 
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, SmallInteger, String, bindparam, exists, func, select
+from sqlalchemy import (
+    Connection,
+    ForeignKey,
+    Index,
+    SmallInteger,
+    String,
+    bindparam,
+    exists,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from storage.children import Child
+from storage.contacts import Contact
 from storage.database import Base, Id, SealedJson
+from storage.people import Person
 from storage.rows import connection_of
 from storage.statements import Hot
 from storage.tasks import LIVE, Task, TaskTold
@@ -82,12 +98,63 @@ def steps_taken(session: Session, task_id: int) -> dict[int, datetime]:
     return {row[0]: row[1] for row in _STEPS_TAKEN.all(connection_of(session), {"task_id": task_id})}
 
 
-_L = TaskTold.__table__
+_L, _V = TaskTold.__table__, Visit.__table__
 _STEPS_TAKEN = Hot(
     select(_L.c.rung, func.min(_L.c.told_at))
     .where(_L.c.task_id == bindparam("task_id"), _L.c.rung >= 0)
     .group_by(_L.c.rung)
 )
+
+
+MANY = 50
+"""Ids that one statement takes."""
+_T, _C, _P, _K = Task.__table__, Child.__table__, Person.__table__, Contact.__table__
+_CONTACT = (
+    select(func.max(_K.c.id))
+    .where(_K.c.person_id == _T.c.person_id, _K.c.openid_index.is_not(None), _K.c.unreachable_since.is_(None))
+    .scalar_subquery()
+)
+_NOT_ASKED = Hot(
+    select(_T.c.id, _T.c.kind, _T.c.person_id, _T.c.due_at, _T.c.opened_at, _C.c.level, _CONTACT.label("contact"))
+    .select_from(_T.join(_C, _C.c.id == _T.c.subject_id).join(_P, _P.c.id == _T.c.person_id))
+    .where(
+        _T.c.id.in_([bindparam(f"id{number}") for number in range(MANY)]), _T.c.kind == TASK_KIND,
+        _T.c.state.in_(LIVE), _T.c.asked_at.is_(None), _C.c.off_file_at.is_(None), _P.c.left_at.is_(None),
+        _P.c.away_until.is_(None),
+        ~exists().where(_L.c.task_id == _T.c.id),
+        ~exists().where(_V.c.child_id == _C.c.id, _V.c.kind == VisitKind.NOT_MET),
+    )
+    .order_by(_T.c.id)
+)  # fmt: skip
+_ASKED = Hot(
+    update(_T)
+    .where(_T.c.id == bindparam("b_id"))
+    .values(
+        rung=1, prompted_at=bindparam("now"), asked_at=bindparam("now"), next_at=bindparam("next_at"), failures=0,
+        error=None,
+    )
+)  # fmt: skip
+_TOLD = Hot(insert(_L))
+
+
+def not_asked_yet(connection: Connection, ids: Sequence[int]) -> Iterator[Any]:
+    """Those of these tasks whose holder is at work and was not asked, and whose child nobody sought in vain.
+
+    Each: id, kind, person_id, due_at, opened_at, the child's level, and the contact by which WeChat reaches the holder.
+    """
+    for start in range(0, len(ids), MANY):
+        some = [*ids[start : start + MANY]]
+        some += some[-1:] * (MANY - len(some))
+        yield from _NOT_ASKED.all(connection, {f"id{number}": one for number, one in enumerate(some)})
+
+
+def asked(connection: Connection, tasks: Sequence[Mapping[str, Any]], *, step: int, now: datetime) -> None:
+    """Each of these tasks (id, person_id, next_at) was asked of its holder just now, for the first time."""
+    _TOLD.write_all(
+        connection,
+        [{"task_id": one["id"], "person_id": one["person_id"], "rung": step, "told_at": now} for one in tasks],
+    )
+    _ASKED.write_all(connection, [{"b_id": one["id"], "next_at": one["next_at"], "now": now} for one in tasks])
 
 
 def of_task(session: Session, task_id: int) -> Visit | None:
@@ -116,7 +183,6 @@ def vain_in_a_row(session: Session, child_id: int, side: str) -> int:
     return count
 
 
-_V = Visit.__table__
 _MET = _V.alias("met")
 _VAIN = Hot(
     select(func.count(_V.c.id)).where(

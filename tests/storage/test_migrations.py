@@ -12,7 +12,15 @@ from storage.tables import METADATA
 from tests.storage.conftest import NOW
 from tests.support.databases import PostgresDatabases
 
-DUE = ["ix_task_due", "ix_outbox_due", "ix_inbox_due", "ix_media_due", "ix_rendition_due", "ix_outbox_erase"]
+DUE = [
+    "ix_task_due",
+    "ix_task_urgent",
+    "ix_outbox_due",
+    "ix_inbox_due",
+    "ix_media_due",
+    "ix_rendition_due",
+    "ix_outbox_erase",
+]
 
 
 def test_an_upgraded_database_equals_the_tables(engine: Engine) -> None:
