@@ -6,7 +6,6 @@ a restart forgives, and what is kept already keeps its time.
 """
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -15,6 +14,7 @@ from time import monotonic
 import structlog
 
 from bot import metrics, turns
+from bot.clock import Clock
 from bot.engine import Database, Lane
 from bot.inbound import Inbound
 from bot.turns import Reply
@@ -28,6 +28,8 @@ log = structlog.get_logger()
 MINUTE = 60.0
 SETTLED = 5.0
 """Seconds after the last slow turn was due in which what comes next still waits behind it."""
+APART = 0.1
+"""Seconds at least between two slow turns of one sender: what comes next is due later, however the clocks are read."""
 AT_ONCE = 16
 """Messages of one sender that are being kept at a time, so that they never fill the database's queue."""
 _LEFT = "unsubscribe"
@@ -50,17 +52,17 @@ class _Sender:
 class Flood:
     """The rate of every sender."""
 
-    def __init__(self, database: Database, policy: Policy, clock: Callable[[], float] = monotonic) -> None:
-        self._database, self._policy, self._clock = database, policy, clock
+    def __init__(self, database: Database, clock: Clock, policy: Policy) -> None:
+        self._database, self._clock, self._policy = database, clock, policy
         self._share = MINUTE / policy.messages_per_minute if policy.messages_per_minute else 0.0
         self._senders: dict[str, _Sender] = {}
-        self._swept = clock()
+        self._swept = monotonic()
 
-    def wait(self, inbound: Inbound) -> timedelta | None:
-        """How long the turn of this message has to wait; None: not at all."""
+    def wait(self, inbound: Inbound) -> datetime | None:
+        """Until when the turn of this message has to wait; None: not at all."""
         if not self._share or (inbound.event in NOT_THE_PERSON and inbound.event != _LEFT):
             return None  # what became of a card is the platform's to tell, however many there are
-        now = self._clock()
+        now = monotonic()
         sender = self._sender(inbound.openid, now)
         behind = sender.free_at + SETTLED > now
         if inbound.event == _LEFT:  # leaving ends what is kept of them, so it comes after it
@@ -75,8 +77,8 @@ class Flood:
                 return None
         if inbound.event == _LEFT and not behind:
             return None
-        sender.free_at = max(now + over, sender.free_at)
-        return timedelta(seconds=sender.free_at - now)
+        sender.free_at = max(now + over, sender.free_at + APART)
+        return self._clock.now() + timedelta(seconds=sender.free_at - now)
 
     def _may_pass(self, inbound: Inbound, sender: _Sender, now: float) -> bool:
         """Danger never waits behind the rest, unless there is a flood of that too."""
@@ -87,19 +89,18 @@ class Flood:
         sender.danger_paid_until = max(sender.danger_paid_until, now) + self._share
         return sender.danger_paid_until - MINUTE <= now
 
-    async def keep(self, inbound: Inbound, wait: timedelta, arrived_at: datetime, patience: float) -> Reply | None:
-        """Keep a message whose turn waits; None when it is not durable within `patience` seconds.
+    async def keep(self, inbound: Inbound, until: datetime, arrived_at: datetime, patience: float) -> Reply | None:
+        """Keep a message whose turn waits until then; None when it is not durable within `patience` seconds.
 
         The first one is answered with one sentence, also when it is delivered again; the others with nothing.
         """
         metrics.slowed.inc()
-        sender = self._sender(inbound.openid, self._clock())
+        sender = self._sender(inbound.openid, monotonic())
         if sender.told is None:
             sender.told = inbound.identity
             log.warning("flood")
-        keep = partial(
-            turns.keep_raw, inbound=inbound, arrived_at=arrived_at, now=arrived_at, patience=max(wait, turns.AT_ONCE)
-        )
+        wait = max(until - arrived_at, turns.AT_ONCE)
+        keep = partial(turns.keep_raw, inbound=inbound, arrived_at=arrived_at, now=arrived_at, patience=wait)
         try:
             async with asyncio.timeout(patience), sender.keeping:
                 reply: Reply = await self._database.run(keep, Lane.RAW, turns.person_key(inbound.openid))

@@ -73,7 +73,7 @@ class Webhook:
     ) -> None:
         self._turn_patience, self._last_moment = patience
         self._codec, self._database, self._clock, self._policy, self._wake = codec, database, clock, policy, wake
-        self._flood = Flood(database, policy)
+        self._flood = Flood(database, clock, policy)
         self._unanswered: dict[str, tuple[int, datetime]] = {}
         self._running: dict[str, Awaitable[Reply]] = {}
         self._left: dict[str, tuple[datetime, bool]] = {}
@@ -112,9 +112,9 @@ class Webhook:
             log.warning("account_event", kind=inbound.event)
         if inbound.event is not None and inbound.event not in routes.EVENTS:
             return _acknowledged(inbound.event)
-        wait = None if inbound.identity in self._running else self._flood.wait(inbound)
-        if wait is not None:
-            kept = await self._flood.keep(inbound, wait, arrived_at, self._last_moment)
+        until = None if inbound.identity in self._running else self._flood.wait(inbound)
+        if until is not None:
+            kept = await self._flood.keep(inbound, until, arrived_at, self._last_moment)
             if kept is None:
                 self._leave(inbound.identity, arrived_at, is_kept=False)
                 _hang_up(request)
