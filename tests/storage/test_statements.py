@@ -109,7 +109,7 @@ def test_what_fails_in_a_pipeline_is_known_at_the_latest_at_the_commit(postgres_
         connection.execute(select(_I.c.id))
 
     with postgres_engine.connect() as connection:
-        with pytest.raises(IntegrityError), pipelined(connection), connection.begin():
+        with pytest.raises(DBAPIError), pipelined(connection), connection.begin():
             twice(connection)
         with pytest.raises(DBAPIError), pipelined(connection), connection.begin():
             twice_and_sqlalchemys_own(connection)
