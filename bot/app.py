@@ -47,9 +47,8 @@ log = structlog.get_logger()
 BACKLOG = 4096
 """Connections that may wait to be taken up. With aiohttp's own 128, of 3,000 that come at once (a burst of an account's
 followers) the system drops most, and who was dropped twice comes too late for the platform's five seconds."""
-CLOCK_EVERY, AUDIT_EVERY, PAUSE_EVERY, TAGS_EVERY, PROBE_EVERY, KEYS_EVERY, RECORDINGS_EVERY, KEEP_HOUSE_EVERY = (
-    1, 2, 3, 10, 60, 60, 300, 300,
-)  # fmt: skip
+CLOCK_EVERY, AUDIT_EVERY, PAUSE_EVERY, TAGS_EVERY, PROBE_EVERY, KEYS_EVERY = 1, 2, 3, 10, 60, 60
+RECORDINGS_EVERY, KEEP_HOUSE_EVERY, DRILL_EVERY = 300, 300, 600
 """Seconds."""
 
 
@@ -167,6 +166,7 @@ def _copy_on(settings: Settings, database: Database, clock: Clock, worker: Worke
         return
     copier = Copier(database, settings, clock)
     worker.every(60 * settings.backup.every_minutes, copier.copy, at_once=True)
+    worker.every(DRILL_EVERY, copier.drill)
     worker.every(PROBE_EVERY, copier.tell_age, at_once=True)
 
 

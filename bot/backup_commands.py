@@ -7,29 +7,36 @@ from functools import partial
 from pathlib import Path
 
 import click
+import structlog
 
 from bot import faults
 from bot.alone import alone_on
-from bot.cli import in_turn, settings_of, use_keys
+from bot.cli import audit_if_there, in_turn, settings_of, use_keys
 from bot.copies import FULL, LATER, copies_in, name_of
-from bot.settings import SettingsError
+from bot.key_commands import keys_of_sheets
+from bot.settings import Settings, SettingsError
 from handlers import releasing
 from storage import backup as backups
+from storage import copied, drill, sealing
 from storage import restore as restores
 from storage.database import connect
 from storage.frames import Damaged
 from storage.pause import Waiting
+from storage.shares import NEEDED
+
+log = structlog.get_logger()
 
 LINES = 200
 """Lines of what would be sent that are shown; what is more is counted."""
 
 
 @click.command()
-@click.argument("target", type=click.Path(path_type=Path))
+@click.argument("target", type=click.Path(path_type=Path), required=False)
 @click.pass_context
-def backup(context: click.Context, target: Path) -> None:
+def backup(context: click.Context, target: Path | None) -> None:
     """Copy the whole database, sealed, to a file or into a folder, while the bot runs. It never holds the keys."""
     settings = settings_of(context)
+    target = target or _folder_of(settings)
     made = datetime.now(UTC)
     path = target / name_of(made) if target.is_dir() else target
     if path.exists():
@@ -37,24 +44,39 @@ def backup(context: click.Context, target: Path) -> None:
     in_turn(settings, lambda _turn: None, "backup")
     engine = connect(settings.database.url, read_only=True)
     try:
-        copied = backups.write(engine, path, made, closing=partial(faults.reach, "copy_before_name"))
+        made_of = backups.write(engine, path, made, closing=partial(faults.reach, "copy_before_name"))
     except OSError as error:
         raise click.ClickException(f"{path} could not be written: {error.strerror}.") from None
     finally:
         engine.dispose()
-    click.echo(f"{sum(copied.rows.values())} rows of {len(copied.rows)} tables, {_size(copied.bytes)}, are in {path}.")
+    click.echo(
+        f"{sum(made_of.rows.values())} rows of {len(made_of.rows)} tables, {_size(made_of.bytes)}, are in {path}."
+    )
     click.echo("Keep the key file apart from it: without the keys nobody can read it, with them anybody can.")
 
 
 @click.command()
-@click.argument("copy", type=click.Path(exists=True, path_type=Path))
+@click.argument("copy", type=click.Path(exists=True, path_type=Path), required=False)
 @click.option("--to", "url", help="URL of an empty database; left out, the one in the settings.")
+@click.option("--drill", "is_drill", is_flag=True, help="Only try it: restore into a database that is removed again.")
+@click.option(
+    "--sheet", "sheets", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="With --drill: an escrow sheet that was typed in; twice, in place of the key file.",
+)  # fmt: skip
 @click.pass_context
-def restore(context: click.Context, copy: Path, url: str | None) -> None:
+def restore(
+    context: click.Context, copy: Path | None, url: str | None, *, is_drill: bool, sheets: tuple[Path, ...]
+) -> None:
     """Make an empty database into what a copy holds (of a folder the newest). It is paused until `tongban release`."""
+    if sheets and (not is_drill or len(sheets) != NEEDED):
+        raise click.UsageError("--sheet belongs to --drill, and two sheets are needed.")
     settings = settings_of(context)
-    use_keys(settings)
+    copy = copy or _folder_of(settings)
     path = newest_in(copy) if copy.is_dir() else copy
+    if is_drill:
+        _drill(settings, path, url, sheets)
+        return
+    use_keys(settings)
     url = url or settings.database.url
     if not url.startswith(("sqlite:///", "postgresql+psycopg://")):
         raise click.UsageError("--to should begin with sqlite:/// or postgresql+psycopg://.")
@@ -93,6 +115,33 @@ def release(context: click.Context, *, late: bool, pass_over: bool) -> None:
         click.echo("The system is not paused: there is nothing to release.")
     else:
         click.echo(f"Released. {passed} passed over; everything else that is due is sent and done now, marked late.")
+
+
+def _drill(settings: Settings, path: Path, url: str | None, sheets: tuple[Path, ...]) -> None:
+    """Try whether the copy, and the sheets where they are given, would save the county; what came of it is noted."""
+    now = datetime.now(UTC)
+    held, why = None, ""
+    try:
+        ring = sealing.KeyRing(keys_of_sheets(*sheets)) if sheets else sealing.read_key_file(settings.keys.file)
+        held = drill.hold(path, ring, now, getpass.getuser(), url)
+    except (drill.Failed, sealing.SealError) as error:
+        why = str(error)
+        log.error("drill_failed", error=why)  # noqa: TRY400 - its text holds nothing of the copy
+    drilled = copied.Drilled(now, passed=held is not None)
+    audit_if_there(settings, "restore drill", partial(copied.note_drill, drill=drilled))
+    if held is None:
+        raise click.ClickException(f"The drill failed: {path.name}: {why}.")
+    keys = "two escrow sheets" if sheets else "the key file"
+    click.echo(
+        f"The drill passed: {held.rows} rows as of {held.made:%Y-%m-%d %H:%M:%S} UTC came back, as many as were noted "
+        f"in {path.name}; {held.opened} sealed values were opened with {keys}."
+    )
+
+
+def _folder_of(settings: Settings) -> Path:
+    if settings.backup.folder is None:
+        raise click.UsageError("Name a file or a folder, or set [backup] folder.")
+    return settings.backup.folder
 
 
 def newest_in(folder: Path) -> Path:

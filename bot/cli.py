@@ -7,10 +7,13 @@ import signal
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
 
 from bot import faults, logs
 from bot.account import policy_of
@@ -92,6 +95,27 @@ def in_turns(settings: Settings, acts: Callable[[Callable[[Callable[[Turn], T]],
         return acts(run)
     finally:
         engine.dispose()
+
+
+def audit_if_there(settings: Settings, act_name: str, also: Callable[[Connection], None] = lambda _: None) -> bool:
+    """Audit a command that may run where the county's database is not, and do `also` there; whether it was there."""
+    url = make_url(settings.database.url)
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
+        return False
+    engine = connect(settings.database.url)
+    clock = Clock()
+    try:
+        with engine.begin() as connection:
+            if not is_current(connection):
+                return False
+            clock.load(connection)
+            audit.add(connection, at=clock.now(), act=act_name, subject="command", os_user=getpass.getuser())
+            also(connection)
+    except DBAPIError:
+        return False
+    finally:
+        engine.dispose()
+    return True
 
 
 def let_others_write(engine: Engine) -> None:

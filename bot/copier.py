@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from bot import metrics
 from bot.clock import Clock
-from bot.copying import Answer, Job
+from bot.copying import Answer, DrillJob, Job
 from bot.engine import Database, Lane
 from bot.settings import Settings
 from storage import copied
@@ -60,9 +60,36 @@ class Copier:
         if age > TOO_OLD * timedelta(minutes=self._settings.backup.every_minutes):
             log.error("copy_too_old", minutes=int(age.total_seconds() / 60))
 
+    async def drill(self) -> None:
+        """Hold a drill when one is due, and note it; one that failed is tried again the next day."""
+        backup, now = self._settings.backup, self._clock.now()
+        last = await self._database.read(copied.last_drill)
+        wait = timedelta(days=backup.drill_days if last is None or last.passed else 1)
+        if not backup.drill_days or (last is not None and now - last.at < wait):
+            return
+        if await self._database.read(copied.last) is None:
+            return  # what there is to restore comes first
+        job = DrillJob(str(self._settings.keys.file), str(backup.folder), now.isoformat())
+        try:
+            answer = Answer(**json.loads(await run("drill", asdict(job))))
+        except NotDone as error:
+            log.error("drill_failed", error=str(error))  # noqa: TRY400 - its text holds nothing of the copy
+            await self._note_drill(copied.Drilled(now, passed=False))
+        else:
+            if answer.file:
+                log.info("drill_passed", rows=answer.rows)
+                await self._note_drill(copied.Drilled(now, passed=True))
+
+    async def _note_drill(self, drill: copied.Drilled) -> None:
+        await self._database.run(partial(copied.note_drill, drill=drill), Lane.BULK)
+
     async def tell_age(self) -> None:
         """For the monitor."""
         metrics.copy_age_seconds.set((await self._age()).total_seconds())
+        drill = await self._database.read(copied.last_drill)
+        metrics.drill_failed.set(int(drill is not None and not drill.passed))
+        if drill is not None:
+            metrics.drill_age_seconds.set((self._clock.now() - drill.at).total_seconds())
 
     async def _age(self) -> timedelta:
         """How old the last good copy is; without one, how long this process has had none."""

@@ -43,9 +43,9 @@ def copies_in(folder: Path) -> list[Copy]:
 
 
 @contextmanager
-def alone_in(folder: Path) -> Iterator[bool]:
+def alone_in(folder: Path, name: str = ".lock") -> Iterator[bool]:
     """Whether no other process makes the copies in this folder, until the end of the block."""
-    with (folder / ".lock").open("a", encoding="ascii") as file:
+    with (folder / name).open("a", encoding="ascii") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -5,27 +5,30 @@
 What the bot gives it holds the database's address and the name of the key file; nothing of that is on a command line.
 """
 
+import getpass
 import json
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Engine, func, select
 
 from bot import faults
 from bot.copies import LATER, Copy, alone_in, copies_in, name_of, thin
 from bot.logs import place
-from storage import backup, copied, migrate, sealing
+from storage import backup, copied, drill, migrate, sealing
 from storage.database import connect, is_sqlite
 from storage.frames import PART, Damaged
 
 LEAST_PRIORITY = 19
+DRILL_LOCK = ".drill.lock"
 GROWN = 0.5
 """A later copy that has grown to this part of its full copy is the last one that completes it."""
 
@@ -48,6 +51,15 @@ class Job:
     full_every_hours: float
     keep_all_hours: float
     keep_days: int
+
+
+@dataclass(frozen=True)
+class DrillJob:
+    """What the bot asks for weekly."""
+
+    keys: str
+    folder: str
+    now: str
 
 
 @dataclass(frozen=True)
@@ -76,6 +88,19 @@ def copy(job: Job) -> Answer:
             return Answer(path.name, made.bytes, sum(made.rows.values()))
     finally:
         engine.dispose()
+
+
+def hold_drill(job: DrillJob) -> Answer:
+    """Restore the newest copy into a file that is removed again; raises Failed."""
+    folder, ring = Path(job.folder), sealing.read_key_file(Path(job.keys))
+    copies = copies_in(folder)
+    if not copies:
+        raise drill.Failed("there is no copy")
+    with alone_in(folder, DRILL_LOCK) as mine:
+        if not mine:
+            return Answer()
+        held = drill.hold(copies[-1].path, ring, datetime.fromisoformat(job.now), getpass.getuser())
+    return Answer(copies[-1].path.name, copies[-1].path.stat().st_size, held.rows)
 
 
 def _remove_halves(folder: Path) -> None:
@@ -117,7 +142,10 @@ def _alone_on(engine: Engine) -> Iterator[bool]:
         yield bool(connection.execute(select(func.pg_try_advisory_lock(lock))).scalar())
 
 
-DOES = {"copy": copy}
+DOES: dict[str, Callable[[Any], Answer]] = {
+    "copy": lambda told: copy(Job(**told)),
+    "drill": lambda told: hold_drill(DrillJob(**told)),
+}
 
 
 def main() -> None:
@@ -126,7 +154,10 @@ def main() -> None:
     os.nice(LEAST_PRIORITY)
     faults.arm(os.environ)
     try:
-        answer = DOES[what](Job(**json.load(sys.stdin)))
+        answer = DOES[what](json.load(sys.stdin))
+    except drill.Failed as error:
+        sys.stderr.write(str(error))
+        sys.exit(1)
     except Exception as error:  # noqa: BLE001 - the bot tells the operator; the text of an error may hold an address
         sys.stderr.write(place(error))
         sys.exit(1)

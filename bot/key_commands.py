@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from bot.cli import in_turn, let_others_write, settings_of, use_keys
+from bot.cli import audit_if_there, in_turn, let_others_write, settings_of, use_keys
 from bot.settings import SettingsError
 from storage import escrow, rotation, sealing, shares
 from storage.database import connect
@@ -27,6 +27,7 @@ def new(context: click.Context) -> None:
         number = sealing.append_new_key(settings.keys.file, datetime.now(UTC), settings.keys.cipher)
     except OSError as error:
         raise SettingsError(f"The key file {settings.keys.file} cannot be written: {error.strerror}.") from error
+    audit_if_there(settings, "keys new")
     click.echo(f"Key {number} is in {settings.keys.file}. Keep a copy apart from the backups.")
 
 
@@ -39,6 +40,7 @@ def list_keys(context: click.Context) -> None:
         ring = sealing.read_key_file(settings.keys.file)
     except sealing.SealError as error:
         raise SettingsError(f"{error}.") from error
+    audit_if_there(settings, "keys list")
     for key in sorted(ring.keys.values(), key=lambda one: one.id):
         click.echo(f"{key.id}  {key.made}  {key.cipher}{'  seals' if key is ring.newest else ''}")
 
@@ -92,7 +94,8 @@ def export(context: click.Context, folder: Path) -> None:
 @click.pass_context
 def recover(context: click.Context, sheets: tuple[Path, Path], path: Path | None) -> None:
     """Make a new key file of two escrow sheets that were typed in; a mistyped line is named."""
-    path = path or settings_of(context).keys.file
+    settings = settings_of(context)
+    path = path or settings.keys.file
     held = keys_of_sheets(*sheets)
     try:
         sealing.write_new_key_file(path, held)
@@ -100,6 +103,7 @@ def recover(context: click.Context, sheets: tuple[Path, Path], path: Path | None
         raise click.UsageError(
             f"{path} is there already, and may hold newer keys: name another file with --to."
         ) from None
+    audit_if_there(settings, "keys recover")
     click.echo(f"Keys {_numbers(held)} are in {path}. `tongban people list` shows whether they belong to the database.")
 
 

@@ -84,6 +84,9 @@ copies = Counter("tongban_copies", "Copies on the second path, by outcome.", ["o
 copy_age_seconds = Gauge(
     "tongban_copy_age_seconds", "Age of the last good copy; without one, of this process.", registry=registry
 )
+drill_failed = Gauge("tongban_drill_failed", "1 when the last restore drill failed.", registry=registry)
+drill_age_seconds = Gauge("tongban_drill_age_seconds", "How long ago the last restore drill was.", registry=registry)
+drill_age_seconds.set(float("nan"))
 paused = Gauge("tongban_paused", "1 while a restored system waits for `tongban release`.", registry=registry)
 
 

@@ -183,6 +183,8 @@ class Backup(Section):
     full_every_hours: Annotated[float, Field(ge=1, le=168)] = 24
     keep_all_hours: Annotated[float, Field(ge=1)] = 24
     keep_days: Annotated[int, Field(ge=1)] = 30
+    drill_days: Annotated[float, Field(ge=0)] = 7
+    """How often the newest copy is restored for trial; 0: never."""
 
 
 class Simulator(Section):

@@ -34,7 +34,7 @@ _LATE = {
     "due": ("due_minutes", ("tongban_due_overdue_seconds",)),
 }
 """Alarm → the setting with its minutes, and the gauges of which the larger one counts."""
-OF_THE_BOT = frozenset({"database", "ticks", "callbacks", "parked", *_LATE})
+OF_THE_BOT = frozenset({"database", "ticks", "callbacks", "parked", "drill", *_LATE})
 """Alarms that only a bot that answers can tell anything about."""
 UNITS = {"disk": "percent", "parked": "messages"}
 """Alarm → what its figure counts; all others count minutes."""
@@ -97,6 +97,8 @@ def _judge(settings: Settings, gauges: dict[str, float], now: datetime, seen: Lo
         if alarm in seen.unknown:
             continue
         _late(seen, alarm, max(gauges.get(name, math.nan) for name in names), getattr(rules, setting))
+    if gauges.get("tongban_drill_failed") == 1:
+        seen.found["drill"] = int(gauges.get("tongban_drill_age_seconds", 0) // 60)
     parked = gauges.get("tongban_parked", math.nan)
     if math.isnan(parked):
         seen.unknown.add("parked")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, update
 
-from bot import watch_state
+from bot import metrics, watch_state
 from bot.app import Bot, running
 from bot.settings import load
 from bot.settings_watch import Watchdog
@@ -302,6 +302,16 @@ async def test_a_database_that_does_not_answer(databases: Databases, tmp_path: P
             connection.exec_driver_sql("ALTER TABLE elsewhere RENAME TO outbox")
         engine.dispose()
         await stand.all_clear("database")
+
+
+async def test_a_drill_that_failed(stand: Post) -> None:
+    async with stand.bot():
+        assert await stand.watch() == (0, "")
+        metrics.drill_failed.set(1)
+        metrics.drill_age_seconds.set(120)
+        await stand.told_once("drill", "试恢复失败")
+        metrics.drill_failed.set(0)
+        await stand.all_clear("drill")
 
 
 async def test_a_trial_says_which_ways_went_out(stand: Post) -> None:
