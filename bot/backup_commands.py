@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 import structlog
+from sqlalchemy.exc import DBAPIError
 
 from bot import faults
 from bot.alone import alone_on
@@ -90,6 +91,11 @@ def restore(
             ) from None
         except Damaged as error:
             raise click.ClickException(f"{path.name} cannot be restored: {error}. Nothing was kept.") from None
+        except (DBAPIError, OSError) as error:
+            kind = type(error).__name__
+            raise click.ClickException(
+                f"The database cannot be written ({kind}): is there room? Nothing was kept."
+            ) from None
     rows = restored.rows
     click.echo(
         f"{sum(rows.values())} rows of {len(rows)} tables, as they were at {restored.made:%Y-%m-%d %H:%M:%S} UTC."

@@ -208,3 +208,17 @@ def test_what_is_no_copy_is_refused_and_nothing_is_kept(tongban: Tongban, databa
     assert said == "Error: a.full cannot be restored: this is no copy of a Tongban database. Nothing was kept.\n"
     assert "There is no copy in" in tongban("restore", str(tmp_path), "--to", target)[1], "the name says no moment"
     assert tongban("restore", str(tmp_path), "--to", "mysql://x")[0] == 2
+
+
+def test_where_there_is_no_room_or_no_folder_it_is_one_sentence(tongban: Tongban, tmp_path: Path) -> None:
+    assert tongban("backup", str(tmp_path / "nowhere" / "a.full"))[1].endswith(
+        "a.full could not be written: No such file or directory.\n"
+    )
+    assert "Name a file or a folder, or set [backup] folder." in tongban("backup")[1]
+    tongban("backup", str(tmp_path / "a.full"))
+    target = tmp_path / "restored.db"
+    (tmp_path / "restored.db.restoring").mkdir()  # what is in the way, as a full disk is
+    code, said = tongban("restore", str(tmp_path / "a.full"), "--to", f"sqlite:///{target}")
+    assert code == 1
+    assert said.endswith("is there room? Nothing was kept.\n")
+    assert not target.exists()

@@ -331,11 +331,15 @@ async def test_without_the_key_nobody_finds_a_name_a_phone_or_a_word(disk: Disk,
         files |= {f"{path} after the kill": content_of(path) for path in disk.files()}
         backup = disk.backup(tmp_path)
         files |= {"backup": backup.read_bytes(), "columns": raw(place), "check": (await place.check()).encode()}
+        sealed = tmp_path / "sealed.full"
+        assert (await place.command("backup", str(sealed)))[0] == 0
+        files["a sealed copy"] = content_of(sealed)
         files["log"] = (tmp_path / "bot.log").read_bytes()
         assert b"turn_failed" in files["log"]
         assert b"tongban_turns_total" in files["/metrics"]
         holding = {name for name, content in files.items() if IN_CLEAR in search.found(content)}
         assert {"backup", "columns"} < holding
+        assert "a sealed copy" not in holding, "there nothing at all stands in clear"
         hits = {name: search.found(content) - {IN_CLEAR} for name, content in files.items()}
         assert {name: found for name, found in hits.items() if found} == {}
 
