@@ -88,7 +88,7 @@ class Worker:
         self.kept = Loop("kept", partial(self._rounds, turns.run_kept))
         self.due = Loop("due", self.unless_paused(partial(self._rounds, turns.run_due)))
         self.alarms = Loop("alarms", self.unless_paused(sender.drain_alarms))
-        self.send = Loop("send", self.unless_paused(sender.drain))
+        self.send = Loop("send", self.unless_paused(self._send))
         self.media = Loop("media", fetcher.drain, in_rounds=True)
         self.renditions = Loop("renditions", renderer.drain, in_rounds=True)
         self._loops = (self.kept, self.due, self.alarms, self.send, self.media, self.renditions)
@@ -97,6 +97,7 @@ class Worker:
         )
         self._ticked = monotonic()
         self._minding: asyncio.Task[None] | None = None
+        self._sender, self._caught_up = sender, False
 
     def start(self) -> None:
         """Start the loops and their ticks."""
@@ -148,6 +149,13 @@ class Worker:
     def is_silent(self) -> bool:
         """Whether the ticks stopped coming."""
         return monotonic() - self._ticked > STALE_TICK
+
+    async def _send(self) -> int:
+        """What fell due while nothing ran comes first: it joins the prompts that still wait, and nobody reads two."""
+        if not self._caught_up:
+            await self.due.once()
+            self._caught_up = True
+        return await self._sender.drain()
 
     async def _mind_the_clock(self) -> None:
         """The scheduler goes by the wall clock: set back an hour, it would not tick for an hour."""

@@ -61,6 +61,8 @@ class OutboxKind(StrEnum):
     DIGEST = "digest"
 
 
+NO_ANSWER = 0
+"""Kept as `code` of a row that may have been said already, since an earlier try got no answer."""
 IS_PUSHED = text("settled_at IS NOT NULL AND kind NOT IN ('reply', 'alarm')")
 """What counts towards the county's most pushes in an hour; replies and alarms do not."""
 
@@ -177,7 +179,12 @@ _REPORTED = Hot(
 )
 _QUEUED_PROMPT = Hot(
     select(_O.c.id, _O.c.content)
-    .where(_O.c.contact_id == bindparam("contact_id"), _O.c.kind == OutboxKind.PROMPT, _O.c.state == OutboxState.QUEUED)
+    .where(
+        _O.c.contact_id == bindparam("contact_id"),
+        _O.c.kind == OutboxKind.PROMPT,
+        _O.c.state == OutboxState.QUEUED,
+        _O.c.code.is_distinct_from(NO_ANSWER),  # the platform shows one id once: what joins it later would be lost
+    )
     .order_by(_O.c.id)
     .limit(1)
     .with_for_update(skip_locked=True)  # one that a sender is just taking would say the words from before
@@ -193,8 +200,6 @@ _ERASE = Hot(
     update(_O).where(_O.c.erase_at <= bindparam("now"), _O.c.state.not_in(_WAITING)).values(content=None, erase_at=None)
 )
 
-NO_ANSWER = 0
-"""Kept as `code` of a row that may have been said already, since an earlier try got no answer."""
 SAID_ONCE = frozenset({OutboxKind.DIGEST, OutboxKind.NOTICE})
 """Kinds that are listed instead of sent again when a try got no answer (design 3, Sending)."""
 LEASE = timedelta(seconds=60)

@@ -25,7 +25,10 @@ class Duplicate:
 
 @dataclass
 class ApiFault:
-    """The next `times` calls of `path` fail in one way; `seconds` is for slow, `status` for http."""
+    """The next `times` calls of `path` fail in one way; `seconds` is for slow, `status` for http.
+
+    `every`: only each so-many-th call is one of them.
+    """
 
     path: str
     kind: str
@@ -34,6 +37,13 @@ class ApiFault:
     seconds: float = 0.0
     status: int = 502
     times: int = 1
+    every: int = 1
+    seen: int = 0
+
+    def comes(self) -> bool:
+        """Count a call; whether it fails."""
+        self.seen += 1
+        return self.seen % self.every == 0
 
 
 @dataclass
@@ -72,13 +82,12 @@ class Faults:
     def take_api(self, path: str) -> ApiFault | None:
         """The fault waiting for a call of `path`, if any; `*` is every path of the platform, not of the gateway."""
         every = "gateway/*" if path.startswith("gateway/") else "*"
-        for fault in self.api:
-            if fault.path in (path, every) and fault.times:
-                if fault.times > 0:
-                    fault.times -= 1
-                self.api = [one for one in self.api if one.times]
-                return fault
-        return None
+        mine = [one for one in self.api if one.path in (path, every) and one.times]
+        fault = next((one for one in mine if one.comes()), None)
+        if fault is not None and fault.times > 0:
+            fault.times -= 1
+            self.api = [one for one in self.api if one.times]
+        return fault
 
     def change(self, data: Json, now: float) -> None:
         """Apply a control request; raises ShapeError for a name or kind that does not exist."""
@@ -118,4 +127,5 @@ def _api_fault(spec: Json) -> ApiFault:
         seconds=jsons.number(spec, "seconds", 0),
         status=jsons.integer(spec, "status", 502),
         times=jsons.integer(spec, "times", 1),
+        every=max(1, jsons.integer(spec, "every", 1)),
     )

@@ -591,6 +591,21 @@ async def test_a_task_that_comes_while_its_prompt_is_sent_gets_a_prompt_of_its_o
     assert [item.fields[1]["value"] for item in phone.screen] == ["1", "1"]
 
 
+async def test_what_may_have_been_said_takes_in_nothing_more(bot: Rig) -> None:
+    phone = bot.phone("duty")
+    task, person = await open_task(bot, "duty")
+    other, _ = await open_task(bot, "duty")
+    await prompt(bot, task, person)
+    await bot.pass_(seconds=6)
+    bot.fault("message/template/send", kind="drop_after")
+    await bot.sender.drain()
+    await prompt(bot, other, person)  # the platform shows the first one's id once, whatever it says then
+    await bot.pass_(seconds=30)
+    await bot.sender.drain()
+    assert [item.fields[1]["value"] for item in phone.screen] == ["1", "1"]
+    assert bot.states() == [OutboxState.ACCEPTED] * 2
+
+
 # What the platform tells afterwards.
 
 

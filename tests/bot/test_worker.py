@@ -7,14 +7,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from bot import metrics
 from bot.worker import BATCH, Loop
-from handlers import alarms, check
+from handlers import alarms, check, prompts
 from handlers.turn import Turn
 from storage import tasks
 from storage.outbox import OutboxKind
+from storage.people import Person
 from storage.tasks import Task
 from tests.bot.rig import Rig, prepared, rig
 from tests.support.databases import Databases
@@ -157,6 +158,26 @@ async def test_the_ticks_find_work_by_themselves(bot: Rig) -> None:
     await eventually(lambda: len(phone.screen) == 1)
     assert not bot.worker.is_silent()
     await bot.worker.stop()
+
+
+async def test_what_fell_due_while_nothing_ran_joins_the_prompt_that_still_waits(bot: Rig) -> None:
+    phone = bot.phone("duty")
+
+    def act(turn: Turn) -> None:
+        duty = next(one for one in turn.session.scalars(select(Person)) if one.name == "duty")
+        first, _ = (
+            turn.open_task(
+                "benefit", "report", number, turn.county_id(), due_at=turn.now + timedelta(days=3),
+                next_at=turn.now + timedelta(hours=number), person_id=duty.id,
+            )
+            for number in (100, 1)
+        )  # fmt: skip
+        prompts.prompt(turn, turn.session.get_one(Task, first), duty.id)
+
+    await bot.turn(act)
+    await bot.pass_(hours=72)
+    await bot.worker.send.once()
+    assert [item.fields[0]["value"] for item in phone.screen] == ["您有 2 件事要办，晚 72 小时"]
 
 
 async def test_a_wall_clock_set_back_an_hour_stops_no_tick(bot: Rig, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -136,6 +136,19 @@ async def test_the_next_calls_of_an_address_can_be_made_to_fail(code: int) -> No
         assert codes == [code, code, 0]
 
 
+async def test_a_share_of_the_calls_can_be_made_to_fail() -> None:
+    async with table(silent) as one:
+        token = await one.token()
+        faults = [{"path": "/cgi-bin/tags/get", "errcode": code, "times": -1, "every": each} for code, each in SHARES]
+        await one.control("faults", {"api": faults})
+        codes = [(await one.api("tags/get", token=token)).get("errcode", 0) for _ in range(8)]
+        assert codes == [0, 0, 45009, 0, -1, 45009, 0, 0]
+
+
+SHARES = ((45009, 3), (-1, 4))
+"""A code and each which call gets it."""
+
+
 async def test_no_token_and_no_secret_stands_in_the_log() -> None:
     async with table(silent) as one:
         token = str((await stable(one))["access_token"])
