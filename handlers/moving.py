@@ -12,11 +12,11 @@ from handlers import alarms, prompts, who
 from handlers.turn import Turn
 from handlers.workdays import in_window
 from messages import render
-from storage import absences, cases, loads, outbox, people, tasks
+from storage import absences, cases, loads, outbox, people, posts, tasks
 from storage.cases import Case
 from storage.loads import Load
 from storage.outbox import OutboxKind, OutboxState
-from storage.people import Person, Role
+from storage.people import STAFF, Person, Role
 from storage.tasks import Task
 
 MOVING = ("red", "yellow")
@@ -157,8 +157,14 @@ def lost(turn: Turn, person_id: int) -> None:
     for task in tasks.live_of_person(turn.session, person_id):
         task.next_at = turn.now  # each kind knows who is next
     pass_on_cases(turn, person_id)
-    if person is not None and people.roles_of(turn.session, person_id, turn.now):
-        alarms.list_unreachable(turn, person)  # with nothing in hand too: children are planned for who follows them
+    if person is not None and _is_counted_on(turn, person_id):
+        alarms.list_unreachable(turn, person)
+
+
+def _is_counted_on(turn: Turn, person_id: int) -> bool:
+    """Whether somebody has a post, or something in hand: visits are planned for whoever follows a child."""
+    posts_held = {one.role for one in people.roles_of(turn.session, person_id, turn.now)} & set(STAFF)
+    return bool(posts_held) or posts.held(turn.session, person_id, turn.now).anything()
 
 
 def pass_on_cases(turn: Turn, person_id: int) -> None:

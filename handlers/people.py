@@ -78,7 +78,8 @@ def on_duty(turn: Turn, command: Command) -> None:  # noqa: ARG001 - every comma
     if area_id is None:
         turn.say("people/duty_citizen", number=number, police=turn.policy.numbers.police)
         return
-    found = [one for one in (people.person_of(turn.session, one) for one in who.on_duty(turn, area_id)) if one]
+    acting = dict.fromkeys(who.acting_for(turn, one) for one in who.on_duty(turn, area_id))
+    found = [one for one in (people.person_of(turn.session, one) for one in acting) if one]
     named = [
         (one.name, main_role({held.role: held.area_id for held in people.roles_of(turn.session, one.id, turn.now)}))
         for one in found

@@ -160,6 +160,7 @@ def test_the_duty_and_the_cases_of_somebody_away_are_the_stand_ins(town: Town) -
     assert (town.case().holder_id, town.task("first_contact").person_id) == (town.officer.id, town.officer.id)
     assert town.turn(lambda turn: who.rung(turn, town.village.id, 0)) == [town.officer.id]
     assert town.turn(check.findings) == []
+    assert "陈主任" in town.phone(town.officer).says("值班")
     town.world.pass_(hours=20)
     before = len(town.phone(town.duty).reads)
     town.phone("李婶").says("青山镇柳河村有个娃儿被他爸打得浑身是伤")

@@ -233,4 +233,4 @@ def run(databases: Databases, examples: int) -> None:
 def test_nobody_is_nobody_for_sixty_days(databases: Databases) -> None:
     examples = int(os.environ.get("TONGBAN_EXAMPLES", "5"))
     is_sqlite = databases.copy(make_tables).startswith("sqlite")
-    run(databases, examples if is_sqlite else max(1, examples // 5))
+    run(databases, examples if is_sqlite else max(2, examples // 2))
