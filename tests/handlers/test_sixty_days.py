@@ -213,6 +213,7 @@ class SixtyDays(RuleBasedStateMachine):
                 left = MONDAY_MORNING + DAYS - self.weeks.world.now
                 self.weeks.pass_(max(0.0, left.total_seconds() / 3600))
                 type(self).looks += self.weeks.looked
+                print(f"{self.examples} times 60 days, {self.steps} acts, {self.looks} looks")  # noqa: T201 - with -s
             finally:
                 self.weeks.close()
 
@@ -225,7 +226,6 @@ def run(databases: Databases, examples: int) -> None:
         phases=[Phase.generate],  # to shrink a run of sixty days takes longer than to read it
     )  # fmt: skip
     run_state_machine_as_test(SixtyDays, settings=chosen)
-    print(f"{SixtyDays.examples} examples of 60 days, {SixtyDays.steps} acts, {SixtyDays.looks} looks")  # noqa: T201
 
 
 @pytest.mark.slow
