@@ -3,9 +3,10 @@
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from itertools import zip_longest
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
@@ -44,6 +45,8 @@ class Job:
     loop: asyncio.AbstractEventLoop
     result: Any = None
     error: BaseException | None = None
+    lane: Lane = Lane.CHAT
+    """In which it waits."""
 
     @classmethod
     def of(cls, work: Callable[[Connection], Any]) -> "Job":
@@ -92,6 +95,7 @@ class Lanes:
         with self.ready:
             if self.closed:
                 raise Unavailable
+            job.lane = lane
             self.waiting[lane].append(job)
             self.ready.notify()
 
@@ -101,15 +105,26 @@ class Lanes:
             self.ready.wait_for(lambda: self.closed or any(self.waiting))
             if self.waiting[Lane.RAW]:
                 return self._some(Lane.RAW)  # alone: keeping is short, and must not wait for the turns behind it
-            turns = [job for lane in (Lane.CHAT, Lane.ALARM) for job in self._some(lane)]
+            both = zip_longest(
+                self._some(Lane.CHAT), self._some(Lane.ALARM)
+            )  # one of each: neither is put back for ever
+            turns = [job for pair in both for job in pair if job is not None]
             low = next((lane for lane in (Lane.DUE, Lane.BULK) if self.waiting[lane]), None)
             if low is not None and (not turns or self.in_a_row >= self.patience):
-                for job in reversed(turns):
-                    self.waiting[Lane.CHAT].appendleft(job)
+                self._back(turns)
                 self.in_a_row = 0
                 return [self.waiting[low].popleft()]
             self.in_a_row += 1
             return turns
+
+    def put_back(self, jobs: Sequence[Job]) -> None:
+        """These did not fit into the transaction they were taken for; they are the next ones of their lanes."""
+        with self.ready:
+            self._back(jobs)
+
+    def _back(self, jobs: Sequence[Job]) -> None:
+        for job in reversed(jobs):
+            self.waiting[job.lane].appendleft(job)
 
     def _some(self, lane: Lane) -> list[Job]:
         waiting = self.waiting[lane]

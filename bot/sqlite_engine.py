@@ -5,6 +5,7 @@ import threading
 from collections.abc import Awaitable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from time import monotonic
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
@@ -12,6 +13,9 @@ from sqlalchemy.exc import DBAPIError
 from bot.lanes import GroupDead, Job, Lane, Lanes, T, Unavailable, Work, read_with, tell
 from storage.database import connect
 from storage.statements import command
+
+LONGEST_GROUP = 0.05
+"""Seconds after which a group is committed though others wait: they and their answers must not wait for slow ones."""
 
 
 class SqliteDatabase:
@@ -46,21 +50,23 @@ class SqliteDatabase:
     def _write(self) -> None:
         connection: Connection | None = None
         while jobs := self._lanes.take():
+            left: list[Job] = []
             try:
                 connection = connection or self._engine.connect()
-                self._run_group(connection, jobs)
+                left = self._run_group(connection, jobs)
             except Exception as error:  # noqa: BLE001 - whatever it was, nobody may be answered
                 for job in jobs:
                     job.error = Unavailable(type(error).__name__)
                 _discard(connection)
                 connection = None
-            tell(jobs)
+            tell(jobs[: len(jobs) - len(left)])
+            self._lanes.put_back(left)
         _discard(connection)
 
-    def _run_group(self, connection: Connection, jobs: list[Job]) -> None:
-        """One commit for all; if the transaction is lost under a turn, each runs again alone."""
+    def _run_group(self, connection: Connection, jobs: list[Job]) -> list[Job]:
+        """One commit for all that fit; if the transaction is lost under a turn, each runs again alone. What is left."""
         try:
-            self._in_one(connection, jobs)
+            return self._in_one(connection, jobs)
         except (GroupDead, DBAPIError):
             _rollback(connection)
             for job in jobs:
@@ -70,10 +76,16 @@ class SqliteDatabase:
                 except (GroupDead, DBAPIError) as error:
                     _rollback(connection)
                     job.error = Unavailable(type(error).__name__)
+            return []
 
-    def _in_one(self, connection: Connection, jobs: list[Job]) -> None:
+    def _in_one(self, connection: Connection, jobs: list[Job]) -> list[Job]:
+        """Run them in one transaction, as many as may be; those that may not."""
         _begin(connection)
+        began, done = monotonic(), 0
         for job in jobs:
+            if done and monotonic() - began > LONGEST_GROUP:
+                break
+            done += 1
             command(connection, "SAVEPOINT turn")
             try:
                 job.result = job.work(connection)
@@ -86,6 +98,7 @@ class SqliteDatabase:
             _check_alive(connection)
             command(connection, "RELEASE turn")
         connection.commit()
+        return jobs[done:]
 
 
 def _begin(connection: Connection) -> None:

@@ -4,12 +4,14 @@ import asyncio
 import sqlite3
 import threading
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, text
 
 from bot.engine import Database, Lane, Unavailable, open_database
+from bot.sqlite_engine import LONGEST_GROUP
 
 
 @pytest.fixture
@@ -154,3 +156,28 @@ async def test_due_work_is_not_starved_by_chat(tmp_path: Path) -> None:
     await asyncio.gather(first, due, *chats)
     assert "due" in order[: 64 * 12]
     opened.close()
+
+
+async def test_slow_turns_hold_up_neither_what_is_only_kept_nor_the_alarms_nor_their_own_answers(
+    tmp_path: Path,
+) -> None:
+    opened = open_database(f"sqlite:///{tmp_path}/a.db")
+    order: list[str] = []
+    gate = threading.Event()
+
+    def slow(_connection: Connection, name: str) -> None:
+        threading.Event().wait(LONGEST_GROUP * 1.5)
+        order.append(name)
+
+    first = asyncio.ensure_future(opened.run(lambda _connection: gate.wait(5)))
+    waiting = [asyncio.ensure_future(opened.run(partial(slow, name=f"turn {n}"))) for n in range(6)]
+    waiting[1].add_done_callback(lambda _done: order.append("answer 1"))
+    alarm = asyncio.ensure_future(opened.run(partial(slow, name="alarm"), Lane.ALARM))
+    gate.set()
+    await first
+    await waiting[0]
+    raw = asyncio.ensure_future(opened.run(partial(slow, name="kept"), Lane.RAW))
+    await asyncio.gather(alarm, raw, *waiting)
+    opened.close()
+    assert [name for name in order if name.startswith("turn")] == [f"turn {n}" for n in range(6)]
+    assert max(map(order.index, ("kept", "alarm", "answer 1"))) < order.index("turn 5")
