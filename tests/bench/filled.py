@@ -203,12 +203,14 @@ def quickly(url: str, *rows: Any) -> Iterator[Connection]:  # noqa: ANN401 - map
         connection.exec_driver_sql("PRAGMA locking_mode=NORMAL" if sqlite else "RESET session_replication_role")
         connection.commit()
     engine.dispose()
-    with create_engine(url, isolation_level="AUTOCOMMIT").connect() as connection:
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
         connection.execute(text("ANALYZE" if sqlite else "VACUUM ANALYZE"))
         if not sqlite:
             following = "SELECT setval(pg_get_serial_sequence('{0}', 'id'), (SELECT max(id) FROM \"{0}\"))"
             for table in tables:
                 connection.execute(text(following.format(table.name)))
+    engine.dispose()
 
 
 @contextmanager
