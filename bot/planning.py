@@ -76,6 +76,12 @@ def make(connection: Connection, now: datetime, offer: Offer, made: float, *, al
     return plans
 
 
+def was_answered(connection: Connection, contact_id: int, question: str, now: datetime) -> bool:
+    """Whether this contact has answered a question that was put."""
+    talk = contacts.talk_with(connection, contact_id, now)
+    return talk is not None and is_answered(talk, question)
+
+
 def begin(connection: Connection, plan: Plan, now: datetime) -> None:  # noqa: ARG001 - called like the others
     """From here on nobody knows whether it was said, until the outcome is recorded."""
     outbox.begin(connection, plan.id)

@@ -140,6 +140,9 @@ class Sender:
             if self._under_way.stopping:
                 await self._run(planning.put_back, plan)
                 return
+        if plan.content.get("asks") and await self._was_answered(plan):
+            await self._run(planning.put_back, plan)
+            return
         faults.reach("send_before_request")
         outcome = await self._try(plan)
         metrics.sends.labels(plan.channel or "none", outcome.state).inc()
@@ -150,6 +153,11 @@ class Sender:
         if outcome.reaction in {Reaction.CONFIG, Reaction.REFRESH} and plan.channel is not None:
             self._hold(plan, plan.channel, outcome.code)
         faults.reach("send_recorded")
+
+    async def _was_answered(self, plan: Plan) -> bool:
+        """Whether the question that it puts was answered since it was planned: then it is planned anew."""
+        look = partial(planning.was_answered, contact_id=plan.contact_id, question=plan.content["asks"])
+        return await self._database.read(partial(look, now=self._clock.now()))
 
     def _hold(self, plan: Plan, channel: Channel, code: int | None) -> None:
         """An operator must act: meanwhile one try a minute is enough, whoever the words are for."""
