@@ -309,8 +309,9 @@ def main() -> int:
         for bot in BOTS if wanted.on is None else (wanted.on,):
             one, faults = measure(bench, bot, wanted.seconds, wanted.faster)
             measured.append(one)
+            echo(f"\n{table([one])}")  # minutes went into it, and the other database may fail
             wrong += [f"{bot}: {fault}" for fault in faults]
-        echo(f"\n{table(measured)}\n")
+        echo(f"\n{table(measured)}\n" if len(measured) > 1 else "")
         for sentence in wrong:
             echo(f"WRONG {sentence}")
     return 1 if wrong else 0
