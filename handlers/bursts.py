@@ -129,11 +129,12 @@ def _for_reporter(turn: Turn, report_id: int) -> datetime | None:
     When to look again; None when nothing is owed.
     """
     contact = reporters.contact_of(turn.connection, report_id)
-    if contact is None or contacts.talk_with(turn.connection, contact, turn.now) is None:
+    if contact is None:
         return None
     talk = turn.talk = contacts.free_talk_with(turn.connection, contact, turn.now)
     if talk is None:
-        return turn.now + _SOON
+        is_there = contacts.talk_with(turn.connection, contact, turn.now) is not None
+        return turn.now + _SOON if is_there else None
     account = Account.of(turn)
     if account is None or account.report != report_id or not account.owed():
         return None

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Connection, Executable, bindparam, inspect, select, update
 from sqlalchemy.orm import InstanceState, Mapper, Session
-from sqlalchemy.orm.attributes import set_committed_value
+from sqlalchemy.orm.attributes import instance_state, set_committed_value
 from sqlalchemy.orm.exc import StaleDataError
 
 from storage.database import Base
@@ -54,11 +54,11 @@ class Rows(Session):
             return super().get(entity, ident, **options)
         table = _Table.of(entity)
         held = self.identity_map.get(table.key(ident))
-        if held is not None and not inspect(held).expired:
+        if held is not None and not instance_state(held).expired:
             return held
         known = self._known.get(entity)
         if known is not None and ident in known:
-            _attach(self, inspect(known[ident]))
+            _attach(self, instance_state(known[ident]))
             return known[ident]
         found = table.by_id.first(_connection(self), {"id": ident})
         if found is None:
@@ -75,11 +75,13 @@ class Rows(Session):
 
     def flush(self, objects: Any = None) -> None:  # noqa: ANN401 - as Session has it
         """Write what changed; new and deleted rows are the session's own matter, and what goes with them."""
+        if self._is_clean():  # as the session's own begins
+            return
         if objects is not None or self.new or self.deleted:
             super().flush(objects)
             return
         for row in self.dirty:
-            state = inspect(row)
+            state = instance_state(row)
             changed = tuple(sorted(name for name, old in state.committed_state.items() if old != state.dict[name]))
             if changed:
                 table, values = _Table.of(type(row)), {name: state.dict[name] for name in changed}
@@ -98,7 +100,7 @@ def connection_of(session: Session) -> Connection:
 
 def read_anew(session: Session, row: Base, name: str) -> None:
     """Read one column as it is now, and let nobody else change the row until the end of the transaction."""
-    table, state = _Table.of(type(row)), inspect(row)
+    table, state = _Table.of(type(row)), instance_state(row)
     now = table.lock(name).first(connection_of(session), {"id": _id_of(state)})
     if now is None:
         raise StaleDataError(f"a row of {table.name} is gone")
@@ -170,11 +172,11 @@ class _Table(Generic[R]):
         key = self.key(found[self._place])
         held: R | None = session.identity_map.get(key)
         if held is not None:
-            if inspect(held).expired:
+            if instance_state(held).expired:
                 session.refresh(held)
             return held
         row: R = self._mapper.class_manager.new_instance()
-        state: InstanceState[R] = inspect(row)
+        state: InstanceState[R] = instance_state(row)
         state.dict.update(zip(self._columns, found, strict=True))
         state.key = key
         _attach(session, state)
