@@ -24,6 +24,7 @@ from bot.outcomes import Outcome
 from bot.planning import Plan
 from bot.settings import Purpose, Template
 from bot.template_fields import filled
+from bot.together import Together
 from bot.under_way import UnderWay
 from bot.wechat import OutcomeUnknown, WeChat, WeChatRefused
 from handlers.workdays import CHINA
@@ -66,7 +67,7 @@ class Sender:
         self._gap, self._free_at = 1 / per_second, 0.0
         self._talking: WeakValueDictionary[tuple[int, bool], asyncio.Lock] = WeakValueDictionary()
         self._held: dict[tuple[Channel, str | None], datetime] = {}
-        self._under_way = UnderWay()
+        self._under_way, self._together = UnderWay(), Together(database, Lane.ALARM)
         self._refused_at: dict[int, float] = {}
         """Contact → loop time at which a channel to them turned out to be shut: plans from before are void."""
 
@@ -221,7 +222,7 @@ class Sender:
         return f"{text}\n{render('common/link', url=self._origin + card['path'])}"
 
     async def _run(self, work: Any, plan: Plan, **values: Any) -> None:  # noqa: ANN401 - what the work takes
-        await self._database.run(partial(work, plan=plan, now=self._clock.now(), **values), Lane.ALARM, plan.contact_id)
+        await self._together.run(partial(work, plan=plan, now=self._clock.now(), **values))
 
 
 def _line(plan: Plan) -> tuple[int, bool]:
