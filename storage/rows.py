@@ -8,7 +8,7 @@ second holds. Whatever is not a whole row by its key or a change of plain column
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Connection, Executable, bindparam, inspect, select, update
-from sqlalchemy.orm import InstanceState, Mapper, Session
+from sqlalchemy.orm import InstanceState, Mapper, Session, configure_mappers
 from sqlalchemy.orm.attributes import instance_state, set_committed_value
 from sqlalchemy.orm.exc import StaleDataError
 
@@ -46,6 +46,7 @@ class Rows(Session):
 
     def __init__(self, *args: Any, known: Known | None = None, **options: Any) -> None:  # noqa: ANN401 - as Session's
         super().__init__(*args, **options)
+        configure_mappers()  # SQLAlchemy's own first query does it; until then a row has no attributes
         self._known = known or {}
 
     def get(self, entity: Any, ident: Any, **options: Any) -> Any:  # noqa: ANN401 - as Session has it

@@ -1,5 +1,8 @@
 """Rows read and written by hot statements are the session's rows: the same values, one object each, written once."""
 
+import subprocess
+import sys
+
 import pytest
 from sqlalchemy import Connection, Engine, bindparam, inspect, select, text
 from sqlalchemy.orm import Session
@@ -31,6 +34,18 @@ def test_a_row_is_what_the_session_would_have_read(engine: Engine, ids: Ids) -> 
             one.key: getattr(asked, one.key) for one in inspect(Person).column_attrs
         }
         assert rows_of(connection).get(Person, 999) is None
+
+
+def test_the_first_row_of_a_process_is_read_like_any_other(ids: Ids, url: str) -> None:
+    program = """
+import sys
+from storage.areas import county
+from storage.database import connect
+from storage.rows import Rows
+print(county(Rows(bind=connect(sys.argv[1]).connect())).id)
+"""
+    found = subprocess.run([sys.executable, "-c", program, url], capture_output=True, text=True, check=False)
+    assert (found.returncode, found.stdout.strip()) == (0, str(ids.county)), found.stderr
 
 
 def test_one_row_is_one_object_however_it_is_found(engine: Engine, ids: Ids) -> None:
