@@ -47,7 +47,7 @@ _FIXED, _UNDOCUMENTED = frozenset({"const", "enum"}), frozenset({"short_thing"})
 """Kinds of field of which the platform does not tell what it takes: words of the template's own, and any length."""
 _SAID: dict[Purpose, tuple[str, dict[str, object]]] = {
     "alarm": ("alarms/card", {"urgency": 1, "kind": "alarm", "again": False}),
-    "task": ("tasks/card", {"count": 2}),
+    "task": ("tasks/card", {"count": 2, "hours": 0, "past": False}),
     "digest": ("digest/card", {"count": 1, "overdue": 2}),
     "notice": ("reports/card_nudge", {}),
 }
