@@ -61,7 +61,9 @@ class Task(Base):
         due_index("ix_task_urgent", only="urgency > 0"),
         Index("ix_task_person", "person_id", "state"),
         Index("ix_task_subject", "subject", "subject_id", "kind"),
-        Index("ix_task_area", "area_id", "state", "kind"),
+        Index("ix_task_kind", "kind", "due_at"),
+        Index("ix_task_state", "state", "kind", "due_at"),
+        due_index("ix_task_ended", "ended_at"),
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
@@ -231,8 +233,6 @@ def claim(connection: Connection, task_id: int, person_id: int, now: datetime) -
 
 
 _IS_OPEN = Hot(select(_T.c.id).where(_T.c.id == bindparam("id"), _T.c.state == TaskState.OPEN))
-
-
 _LIVE_AMONG = select(_T.c.id).where(_T.c.id.in_(bindparam("ids", expanding=True)), _T.c.state.in_(LIVE))
 
 
