@@ -12,6 +12,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from click import echo
+
 ROOT = Path(__file__).resolve().parents[2]
 _TICK = os.sysconf("SC_CLK_TCK")
 CORES = sorted(os.sched_getaffinity(0)) if sys.platform == "linux" else [0]
@@ -83,9 +85,9 @@ def serving(
         try:
             process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
-            process.kill()
+            process.kill()  # whatever it had answered for must be there all the same, and is counted
             process.wait()
-            raise RuntimeError(f"{command[0]} did not stop when asked to; see {log}") from None
+            echo(f"  it did not stop within {PATIENCE:.0f} s of being asked to, and was killed; see {log}", err=True)
 
 
 def together(commands: Sequence[Sequence[str | Path]], cores: set[int]) -> list[dict[str, float]]:
