@@ -137,7 +137,8 @@ async def test_each_refusal_of_the_token_says_what_to_do(county: Town) -> None:
         (40243, "冻结"), (89503, "管理员"), (48004, "处罚"), (-1, "连不上"), (45009, "错误码 45009"),
         (61004, "IP 白名单"),
     ):  # fmt: skip
-        fault = {"path": "/cgi-bin/stable_token", "kind": "errcode", "errcode": code, "errmsg": "no"}
+        fault = {"path": "/cgi-bin/stable_token", "kind": "errcode", "errcode": code, "errmsg": "no", "times": -1}
+        county.platform.world.faults.api.clear()
         county.platform.world.faults.change({"api": [fault]}, county.platform.world.clock.now())
         assert words in "".join(missing(await look(county)))
 
