@@ -59,8 +59,8 @@ def open_benefit(turn: Turn, report_id: int, area_id: int) -> None:
 
 def ask(turn: Turn, task: Task) -> None:
     """Ask the officer or the first rung that can be reached, daily; every other day one rung more is asked too."""
-    if turn.reach(task.person_id) is None:
-        task.person_id = None  # an officer who cannot be reached: it is the duty's
+    if turn.reach(task.person_id) is None and not turn.policy.only_answers:
+        task.person_id = None  # an officer who cannot be reached: it is the duty's. Where nobody can be, each looks
     opens = in_window(turn.policy, turn.now)
     if opens > turn.now:
         task.next_at = opens
