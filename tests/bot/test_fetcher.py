@@ -350,22 +350,25 @@ async def test_what_is_too_large_to_be_fetched_at_all_is_refused_not_lost(bot: R
     assert bot.texts(phone)[-1] == REFUSED
 
 
-async def test_what_is_lost_is_asked_for_once_by_day_by_a_neutral_card_when_no_window_is_open(bot: Rig) -> None:
-    phone = bot.phone("teacher")
-    for _ in range(3):
+async def test_what_is_lost_is_asked_for_once_by_day_by_a_neutral_card_when_no_window_is_open(
+    databases: Databases,
+) -> None:
+    async with rig(prepared(databases), policy=Policy(version=1)) as bot:
+        phone = bot.phone("teacher")
+        for _ in range(3):
+            await phone.send_image(PHOTO)
+        await bot.travel({"advance_seconds": 60})
+        bot.platform.world.faults.change({"media_fails_for": 4 * 86400}, bot.platform.world.clock.now())
+        assert {state for state, _ in originals(bot)} == {MediaState.KEPT}
         await phone.send_image(PHOTO)
-    await bot.travel({"advance_seconds": 60})
-    bot.platform.world.faults.change({"media_fails_for": 4 * 86400}, bot.platform.world.clock.now())
-    assert {state for state, _ in originals(bot)} == {MediaState.KEPT}
-    await phone.send_image(PHOTO)
-    await phone.send_voice(VOICE)
-    await bot.travel({"advance_seconds": 4 * 86400})
-    assert [state for state, _ in originals(bot)][3:] == [MediaState.LOST] * 2
-    asked = [row for row in bot.rows(Outbox) if row.content and row.content["text"] == LOST]
-    assert len(asked) == 1
-    assert (asked[0].kind, asked[0].channel) == ("notice", "template")
-    assert 8 <= asked[0].settled_at.astimezone(CHINA).hour < 20
-    assert "您有一条新消息" in bot.texts(phone)
+        await phone.send_voice(VOICE)
+        await bot.travel({"advance_seconds": 4 * 86400})
+        assert [state for state, _ in originals(bot)][3:] == [MediaState.LOST] * 2
+        asked = [row for row in bot.rows(Outbox) if row.content and row.content["text"] == LOST]
+        assert len(asked) == 1
+        assert (asked[0].kind, asked[0].channel) == ("notice", "template")
+        assert 8 <= asked[0].settled_at.astimezone(CHINA).hour < 20
+        assert "您有一条新消息" in bot.texts(phone)
 
 
 async def test_what_is_gone_a_moment_after_it_was_sent_is_asked_for_at_once_in_words(bot: Rig) -> None:
