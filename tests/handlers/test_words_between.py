@@ -1,13 +1,17 @@
 """What is said inside a flow and is no answer there: nothing is lost whatever was asked, and danger is first."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import select
 
-from handlers import routes
+from handlers import leaving, routes
+from storage import posts, tasks
+from storage.areas import AreaLevel
+from storage.cases import Case
 from storage.contacts import Contact, Conversation, openid_index
-from storage.people import Role
+from storage.people import Person, Role
 from storage.reports import Entry, Report
 from storage.visits import Visit
 from tests.support.reporting import ANSWERS, BEATEN, Town, town
@@ -129,6 +133,64 @@ def naming(town: Town) -> Phone:
     return phone
 
 
+def other_officer(town: Town, *, full: bool = False) -> Person:
+    """Another village child officer of the township; `full`: who has as many children as the county allows, one."""
+    place = town.world.area("上河村", AreaLevel.VILLAGE, town.township)
+    other = town.world.person("孙主任", Role.VILLAGE_CHILD_OFFICER, place)
+    if full:
+        town.child_on_file("王小雪")
+        town.turn(lambda turn: tasks.hand_over(turn.connection, town.officer.id, other.id, turn.now))
+        town.turn(lambda turn: posts.move(turn.connection, town.officer.id, other.id, turn.now))
+        town.world.policy = replace(town.world.policy, most_children=1)
+    return other
+
+
+def picking(kind: str, *words: str, full: bool = False) -> Callable[[Town], Phone]:
+    """The supervisor who names somebody for an officer that leaves (`handover`) or is away (`stand_in`)."""
+
+    def start(town: Town) -> Phone:
+        other_officer(town, full=full)
+        town.child_on_file()
+        officer = town.phone(town.officer)
+        for one in ("离任",) if kind == "handover" else ("请假 今天到明天", "是"):
+            officer.says(one)
+        town.world.pass_(minutes=1)
+        task = town.task(kind)
+        who = next(one for one in (town.supervisor, town.duty, town.boss) if one.id == task.person_id)
+        phone = town.phone(who)
+        for one in ("我的任务", str(town.number(who, task)), *words):
+            phone.says(one)
+        return phone
+
+    return start
+
+
+def assigning(town: Town) -> Phone:
+    """The duty person, whose choice of an officer has as many cases as the county allows."""
+    duty = holding()(town)
+    town.world.policy = replace(town.world.policy, most_cases=1)
+    had = {"number": "G2611-0009", "area_id": town.village.id, "level": "green", "opened_at": town.world.now}
+    town.turn(lambda turn: turn.session.add(Case(**had, holder_id=town.officer.id)))
+    for one in ("指派", "1"):
+        duty.says(one)
+    return duty
+
+
+def on_paper(town: Town) -> Phone:
+    """The supervisor who is asked whether somebody that is gone signed the list of what they handed over."""
+    other = other_officer(town)
+    town.child_on_file()
+    people = (town.officer.id, other.id)
+    town.turn(lambda turn: leaving.leave(turn, *(turn.session.get_one(Person, one) for one in people)))
+    town.phone(town.officer).event("unsubscribe")
+    task = next(one for one in town.tasks("signature") if one.person_id not in people)
+    who = next(one for one in (town.supervisor, town.duty, town.boss) if one.id == task.person_id)
+    phone = town.phone(who)
+    for one in ("我的任务", str(town.number(who, task))):
+        phone.says(one)
+    return phone
+
+
 def saying(who: str, *words: str) -> Callable[[Town], Phone]:
     def start(town: Town) -> Phone:
         phone = town.phone(who)
@@ -182,6 +244,14 @@ STARTS: dict[str, Callable[[Town], Phone]] = {
     "unbinding.sure": saying("赵值班", "解绑"),
     "leaving.sure": saying("周老师", "离任"),
     "handover.successor": naming,
+    "handover.sure": picking("handover", "1", full=True),
+    "case_assign.sure": assigning,
+    "away.since": visiting("请假"),
+    "away.until": visiting("请假", "明天"),
+    "away.sure": visiting("请假", "明天", "后天"),
+    "stand_in.deputy": picking("stand_in"),
+    "stand_in.sure": picking("stand_in", "1", full=True),
+    "signature.paper": on_paper,
 }
 """What brings somebody to each question there is."""
 
