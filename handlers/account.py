@@ -159,6 +159,7 @@ def _watch(turn: Turn, account: Account, area: int) -> None:
     draft = {
         "key": f"draft_report:report:{account.report}", "kind": "draft_report", "role": "duty", "due_at": silence,
         "next_at": None if account.quiet else silence, "state": "done" if account.quiet else "open",
+        "ended_at": turn.now if account.quiet else None,
     }  # fmt: skip
     burst = {
         "key": f"burst:report:{account.report}", "kind": "burst", "role": "reporter", "due_at": turn.now,

@@ -129,8 +129,8 @@ _MOVE_OPEN = Hot(
     update(_T).where(_T.c.key == bindparam("b_key"), _T.c.state.in_(LIVE)).values(next_at=bindparam("next_at"))
 )
 _NEW_ONLY = Hot(insert(_T))
-_FRESH: dict[str, Any] = {
-    "person_id": None, "role": None, "state": TaskState.OPEN, "urgency": 0, "rung": 0, "late": False, "failures": 0
+_FRESH: dict[str, Any] = dict.fromkeys(("person_id", "role", "ended_at")) | {
+    "state": TaskState.OPEN, "urgency": 0, "rung": 0, "late": False, "failures": 0
 }  # fmt: skip
 _QUIET = Hot(
     update(_T)

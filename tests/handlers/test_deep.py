@@ -30,6 +30,7 @@ def make_county(url: str) -> None:
         media.keep(turn.connection, number, media.Original.of(PICTURE, "image/png"), turn.now)
 
     world.turn(fetch)
+    world.phone("孙七").says("在吗")  # what wakes nobody is sound too
     world.close()
 
 
