@@ -108,9 +108,13 @@ def test_what_fails_in_a_pipeline_is_known_at_the_latest_at_the_commit(postgres_
         twice(connection)
         connection.execute(select(_I.c.id))
 
+    for act in (twice, twice_and_sqlalchemys_own):
+        with (
+            postgres_engine.connect() as connection,
+            pytest.raises(DBAPIError),
+            pipelined(connection),
+            connection.begin(),
+        ):
+            act(connection)
     with postgres_engine.connect() as connection:
-        with pytest.raises(DBAPIError), pipelined(connection), connection.begin():
-            twice(connection)
-        with pytest.raises(DBAPIError), pipelined(connection), connection.begin():
-            twice_and_sqlalchemys_own(connection)
         assert STATES.all(connection, {}) == []
