@@ -30,6 +30,7 @@ from storage.migrate import upgrade
 def main(context: click.Context, config: Path | None) -> None:
     """The WeChat bot of a county's child-protection work."""
     context.obj = config
+    os.umask(0o077)  # whatever a command writes is for the bot's own user alone
     faults.arm(os.environ)
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import getpass
+import os
 import re
 from pathlib import Path
 
@@ -142,3 +143,17 @@ def test_a_sheet_with_a_typing_error_is_named_and_no_file_is_made(tongban: Tongb
     said = tongban("keys", "recover", str(folder / "sheet-1.txt"), str(bad), "--to", str(again))
     assert said == (2, "tongban: sheet 2, line 04 was mistyped\n")
     assert not again.exists()
+
+
+def test_what_a_command_writes_is_for_its_own_user_alone(tmp_path: Path) -> None:
+    tongban = command_line(f"sqlite:///{tmp_path}/tongban.db", tmp_path / "tongban.keys")
+    before = os.umask(0o022)
+    try:
+        assert tongban("keys", "new")[0] == 0
+        assert tongban("migrate")[0] == 0
+        tongban("backup", str(tmp_path / "copy"))
+    finally:
+        os.umask(before)
+    written = {path.name: path.stat().st_mode & 0o077 for path in tmp_path.iterdir() if path.name != "config.toml"}
+    assert {"tongban.db", "tongban.keys", "copy"} <= written.keys()
+    assert set(written.values()) == {0}
