@@ -38,7 +38,7 @@ class Scale:
 
 FULL = Scale(
     rounds=3, few_rounds=2, seconds=3.0, burst=3000, due=100_000, few=1_000_000, many=5_000_000, sweep_seconds=6,
-    stall_seconds=10, sends=3000, messages=100_000, memory_seconds=90, cases=1_000_000, visits=5_000_000,
+    stall_seconds=10, sends=3000, messages=100_000, memory_seconds=200, cases=1_000_000, visits=5_000_000,
 )  # fmt: skip
 QUICK = Scale(
     rounds=1, few_rounds=1, seconds=1.5, burst=3000, due=10_000, few=40_000, many=200_000, sweep_seconds=2,

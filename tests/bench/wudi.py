@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import count
+from itertools import count, pairwise
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -27,6 +27,7 @@ from click import echo
 from sqlalchemy import create_engine, func, select
 from sqlalchemy.engine import make_url
 
+from bot.copies import copies_in
 from storage.outbox import Outbox, OutboxState
 from storage.reports import Report
 from storage.tasks import Task
@@ -155,6 +156,9 @@ class Measured:
     cpu: float
     database_cpu: float
     """Per cent of a core while it was played."""
+    copies: int
+    lost_at_most: float
+    """Seconds of work that losing the disk at the worst moment would have cost; 0 without copies."""
 
 
 @contextmanager
@@ -175,9 +179,13 @@ def watched(server: Server) -> Iterator[list[float]]:
         thread.join()
 
 
-def measure(bench: Bench, name: Name, seconds: float, faster: float) -> tuple[Measured, list[str]]:
-    """Fill, start, ask, play; what was measured and what was wrong."""
+def measure(bench: Bench, name: Name, seconds: float, faster: float, copies: Path | None) -> tuple[Measured, list[str]]:
+    """Fill, start, ask, play; what was measured and what was wrong. `copies`: where the bot makes them meanwhile."""
     url = bench.county_database(name)
+    os.environ.pop("TONGBAN__BACKUP__FOLDER", None)
+    if copies is not None:
+        copies.mkdir()
+        os.environ["TONGBAN__BACKUP__FOLDER"] = str(copies)
     begun = time.monotonic()
     found(url)
     written = time.monotonic() - begun
@@ -188,24 +196,34 @@ def measure(bench: Bench, name: Name, seconds: float, faster: float) -> tuple[Me
             _until_asked(url)
             asked = time.monotonic() - begun
             running.server.settle()
-            return _hour(running, url, Hour(running.server.port, seconds, faster), written, asked)
+            return _hour(running, url, Hour(running.server.port, seconds, faster), (written, asked), copies)
     finally:
         filled.drop(bench, name, url)
 
 
-def _hour(running: Running, url: str, hour: Hour, written: float, asked: float) -> tuple[Measured, list[str]]:
+def _hour(
+    running: Running, url: str, hour: Hour, before: tuple[float, float], copies: Path | None
+) -> tuple[Measured, list[str]]:
     begun = time.monotonic()
     cpu, database_cpu = running.server.cpu(), running.database_cpu()
     with watched(running.server) as memory:
         asyncio.run(hour.play())
     waited = sorted(hour.waited)
     measured = Measured(
-        TITLES[running.name], written, _size_mb(running.name, url), asked, len(waited),
+        TITLES[running.name], before[0], _size_mb(running.name, url), before[1], len(waited),
         statistics.median(waited), waited[int(len(waited) * 0.99)], waited[-1], hour.unanswered, max(memory),
         *((100 * spent / (time.monotonic() - begun)) for spent in (
             running.server.cpu() - cpu, running.database_cpu() - database_cpu)),
+        *_lost_at_most(copies),
     )  # fmt: skip
     return measured, [*hour.wrong[:5], *_missing(url, hour.officers)]
+
+
+def _lost_at_most(copies: Path | None) -> tuple[int, float]:
+    """How many copies there are, and the longest from what one holds to the moment when the next was whole."""
+    made = copies_in(copies) if copies else []
+    gaps = (later.path.stat().st_mtime - one.made.timestamp() for one, later in pairwise(made))
+    return len(made), max(gaps, default=0.0)
 
 
 def _two_cores(server: Server) -> None:
@@ -267,6 +285,8 @@ def table(measured: Sequence[Measured]) -> str:
         ("longest", "ms", lambda one: f"{one.longest * 1e3:.1f}", f"at most {GOALS['max'] * 1e3:.0f}"),
         ("not answered within the platform's patience", "", lambda one: f"{one.unanswered}", "0"),
         ("memory of the bot (PSS), at most", "MB", lambda one: f"{one.memory_mb:.0f}", f"below {GOALS['memory']:.0f}"),
+        ("copies made meanwhile", "", lambda one: f"{one.copies}", ""),
+        ("work that losing the disk costs, at most", "s", lambda one: f"{one.lost_at_most:.0f}", "at most 300"),
         ("CPU of the bot", "% of a core", lambda one: f"{one.cpu:.1f}", ""),
         ("CPU of PostgreSQL", "% of a core", lambda one: f"{one.database_cpu:.1f}", ""),
     ]
@@ -284,6 +304,7 @@ def main() -> int:
     options = argparse.ArgumentParser(prog="python -m tests.bench.wudi", description=__doc__)
     options.add_argument("--seconds", type=float, default=300, help="of the hour that are played; default: 300")
     options.add_argument("--faster", type=float, default=1, help="than in the county; 12 plays the hour in 300 s")
+    options.add_argument("--copies", action="store_true", help="sealed copies are made meanwhile, every four minutes")
     options.add_argument("--on", choices=BOTS, help="only on this database")
     wanted = options.parse_args()
     if sys.platform != "linux":
@@ -307,7 +328,8 @@ def main() -> int:
         )
         measured, wrong = [], []
         for bot in BOTS if wanted.on is None else (wanted.on,):
-            one, faults = measure(bench, bot, wanted.seconds, wanted.faster)
+            copies = folder / f"copies-{bot}" if wanted.copies else None
+            one, faults = measure(bench, bot, wanted.seconds, wanted.faster, copies)
             measured.append(one)
             echo(f"\n{table([one])}")  # minutes went into it, and the other database may fail
             wrong += [f"{bot}: {fault}" for fault in faults]
