@@ -2,15 +2,15 @@
 
 The source is wechat-platform.md 6.6: the platform's table of rights (unverified and verified, subscription and service
 accounts). A test account has a verified service account's rights with smaller quotas; it may not send menu messages
-(`msgmenu`, 40200), which the bot never does: its choices are numbered text for every kind. A test account's templates
-are free text, so that it shows none of the refusals that an approved template may give.
+(`msgmenu`, 40200), which the bot never does: its choices are numbered text for every kind. Nor has it subscription
+notices, and its templates are free text, so that it shows none of the refusals that an approved template may give.
 """
 
 from dataclasses import replace
 from enum import StrEnum
 
-from bot.settings import Kind, Settings
-from handlers.policy import Policy, Way
+from bot.settings import Kind, Settings, Wechat
+from handlers.policy import Notice, Policy, Way
 
 
 class Right(StrEnum):
@@ -20,6 +20,8 @@ class Right(StrEnum):
     """Customer-service messages."""
     TEMPLATE = "template"
     """Template messages."""
+    NOTICES = "notices"
+    """Subscription notices."""
     MENUS = "menus"
     """A menu of our making."""
     TAGS = "tags"
@@ -40,7 +42,7 @@ KINDS: dict[Kind, frozenset[Right]] = {
     "unverified-service": frozenset({Right.MENUS}),
     "verified-subscription": _VERIFIED,
     "verified-service": frozenset(Right),
-    "test": frozenset(Right),
+    "test": frozenset(Right) - {Right.NOTICES},
 }
 
 
@@ -51,7 +53,9 @@ def may(kind: Kind, *rights: Right) -> bool:
 
 def channels(kind: Kind) -> tuple[Way, ...]:
     """The WeChat channels of this kind, in the order in which they are tried; without any, replies are all there is."""
-    ways: tuple[tuple[Way, Right], ...] = (("custom", Right.CUSTOM), ("template", Right.TEMPLATE))
+    ways: tuple[tuple[Way, Right], ...] = (
+        ("custom", Right.CUSTOM), ("subscribe", Right.NOTICES), ("template", Right.TEMPLATE),
+    )  # fmt: skip
     return tuple(way for way, right in ways if may(kind, right))
 
 
@@ -63,13 +67,20 @@ def policy_of(settings: Settings) -> Policy:
     kind, gateway = settings.wechat.kind, settings.gateway
     telephone: tuple[tuple[Way, str | None], ...] = (("sms", gateway.sms_url), ("call", gateway.call_url))
     ways = frozenset((*channels(kind), *(way for way, url in telephone if url)))
-    policy = replace(settings.policy, ways=ways)
+    policy = replace(settings.policy, ways=ways, notices=notices_of(settings.wechat))
     return policy if may(kind, Right.CUSTOM) else replace(policy, burst_seconds=0)
+
+
+def notices_of(account: Wechat) -> dict[str, Notice]:
+    """The notices that people can agree to, by purpose."""
+    given = account.notices if may(account.kind, Right.NOTICES) else {}
+    return {purpose: Notice(one.template_id, one.long_term) for purpose, one in given.items()}
 
 
 _CALLS = (
     ("message/custom/", Right.CUSTOM),
     ("message/template/", Right.TEMPLATE),
+    ("message/subscribe/", Right.NOTICES),
     ("template/", Right.TEMPLATE),
     ("menu/", Right.MENUS),
     ("tags/", Right.TAGS),

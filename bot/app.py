@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from bot import account, metrics
 from bot.alone import alone_on
-from bot.channels import Channel, Offer
+from bot.channels import Channel, Offer, templates_of
 from bot.cli import use_keys
 from bot.clock import Clock
 from bot.codec import Codec
@@ -79,8 +79,8 @@ async def running(settings: Settings) -> AsyncIterator[Bot]:
         http = await stack.enter_async_context(aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)))
         wechat, gateway = WeChat(settings.wechat, http), Gateway(settings.gateway, http)
         sender = Sender(
-            database, wechat, clock, _offer(settings, policy), settings.wechat.templates, settings.web.public_origin,
-            gateway=gateway, per_second=settings.wechat.sends_per_second,
+            database, wechat, clock, _offer(settings, policy), templates_of(settings.wechat),
+            settings.web.public_origin, gateway=gateway, per_second=settings.wechat.sends_per_second,
         )  # fmt: skip
         worker = Worker(
             database, sender, Fetcher(database, wechat, clock, policy), Renderer(database, clock), clock, policy

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from bot.settings import Purpose, Template, Wechat
 from handlers.policy import Policy
 from storage import contacts
 from storage.contacts import Talk
@@ -22,6 +23,7 @@ class Channel(StrEnum):
     """How a message goes out; the passive reply is not among them, it is the answer itself."""
 
     CUSTOM = "custom"
+    SUBSCRIPTION = "subscribe"
     TEMPLATE = "template"
     SMS = "sms"
     CALL = "call"
@@ -61,18 +63,26 @@ class Offer:
         telephone = set(self.policy.by_telephone(purpose)) if purpose and kind in MUST_ARRIVE else set()
         if kind != OutboxKind.ALARM:
             telephone.discard("call")
+        by_wechat = self.policy.by_wechat()
         for way in self.policy.channels:
-            if way in telephone or (way in self.policy.by_wechat() and (way != "template" or purpose in self.purposes)):
+            if way in telephone or (way in by_wechat and self._has_card(way, purpose)):
                 yield Channel(way)
+
+    def _has_card(self, way: str, purpose: str | None) -> bool:
+        """Whether the account has what a channel needs for this purpose."""
+        if way == Channel.TEMPLATE:
+            return purpose in self.purposes
+        return way != Channel.SUBSCRIPTION or purpose in self.policy.notices
 
 
 def choose(
-    talk: Talk, kind: str, content: dict[str, Any], now: datetime, offer: Offer, has_telephone: Callable[[], bool]
+    talk: Talk, kind: str, content: dict[str, Any], now: datetime, offer: Offer, ask: Callable[[Channel], bool]
 ) -> Channel | None:
     """The channel for this content, or None when nothing reaches the person now.
 
     `content["by"]` names the only channels meant, in its own order; `content["past"]` those that were refused for these
-    words for good, `content["busy"]` those that may work again.
+    words for good, `content["busy"]` those that may work again. `ask` tells whether there is a telephone number, or
+    somebody's yes to a notice.
     """
     card = content.get("card")
     purpose = card["purpose"] if card else None
@@ -83,14 +93,21 @@ def choose(
         if channel in shut:
             continue
         if channel in BY_TELEPHONE:
-            is_open = has_telephone()
+            is_open = ask(channel)
         elif talk.unreachable_since is not None or not talk.openid:
             is_open = False
+        elif channel == Channel.SUBSCRIPTION:
+            is_open = ask(channel)
         else:
             is_open = channel == Channel.TEMPLATE or _short_open(talk, now) or _long_open(talk, now)
         if is_open:
             return channel
     return None
+
+
+def templates_of(account: Wechat) -> dict[Channel, Mapping[Purpose, Template]]:
+    """What the account has for the channels that carry a card's values."""
+    return {Channel.TEMPLATE: account.templates, Channel.SUBSCRIPTION: account.notices}
 
 
 def spend(connection: Connection, talk: Talk, kind: str, channel: Channel | None, now: datetime) -> bool:

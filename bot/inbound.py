@@ -30,7 +30,7 @@ class Inbound:
     event: str | None = None
     """The event's name in lower case; following by a QR code is "subscribe" with an event_key."""
     event_key: str | None = None
-    """The menu key, link or scene, without the platform's prefix."""
+    """The menu key, link or scene, without the platform's prefix; of an event about notices one line for each."""
     ticket: str | None = None
     status: str | None = None
     job_id: str | None = None

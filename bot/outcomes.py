@@ -13,7 +13,7 @@ from bot.errcodes import Reaction
 from bot.planning import Plan, elsewhere, give_back, may_say_again
 from handlers.policy import Policy
 from handlers.workdays import local_day
-from storage import contacts, county, outbox
+from storage import contacts, county, optins, outbox
 from storage.outbox import NO_ANSWER, OutboxKind, OutboxState
 
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=20), timedelta(minutes=30)
@@ -70,6 +70,8 @@ def _unanswered(connection: Connection, plan: Plan, settle: Settle, now: datetim
     """It may have been said or not."""
     again = partial(settle, OutboxState.QUEUED, code=NO_ANSWER)
     by_telephone = plan.channel in BY_TELEPHONE
+    if plan.notice is not None and _may_try_again(plan):
+        give_back(connection, plan, now)  # if it was said, a one-time notice is refused, which is no double
     if not _may_try_again(plan):
         _give_up(plan, settle, OutboxState.UNKNOWN)
         if plan.kind == OutboxKind.ALARM or by_telephone:
@@ -85,7 +87,7 @@ def _refused(connection: Connection, plan: Plan, outcome: Outcome, settle: Settl
     again = partial(settle, OutboxState.QUEUED, code=NO_ANSWER if plan.is_doubtful else outcome.code)
     reaction = outcome.reaction
     passes = reaction in _TRIES
-    if passes:
+    if passes or (plan.notice is not None and reaction == Reaction.BUG):
         give_back(connection, plan, now)
     if plan.attempts + 1 >= _patience(plan, reaction) and elsewhere(connection, plan, now, offer, for_good=not passes):
         again(next_at=now)
@@ -113,6 +115,8 @@ def _note_shut(connection: Connection, plan: Plan, reaction: Reaction | None, no
     if plan.channel in BY_TELEPHONE:
         if reaction == Reaction.CONTACT_GONE and plan.is_telephone_only:
             contacts.unreachable(connection, plan.contact_id, now)
+    elif reaction == Reaction.OTHER_CHANNEL and plan.notice is not None:
+        optins.none_left(connection, plan.contact_id, plan.notice)
     elif reaction == Reaction.CONTACT_GONE or (reaction == Reaction.OTHER_CHANNEL and plan.channel != Channel.CUSTOM):
         contacts.unreachable(connection, plan.contact_id, now)
     elif reaction == Reaction.OTHER_CHANNEL:

@@ -16,7 +16,7 @@ from bot.turns import SHORT_MESSAGES, WINDOW_MESSAGES
 from handlers.conversation import is_answered
 from handlers.prompts import still_true, waits_until
 from handlers.workdays import local_day, next_midnight
-from storage import contacts, county, outbox, people, tasks
+from storage import contacts, county, optins, outbox, people, tasks
 from storage.contacts import Talk
 from storage.database import is_sqlite
 from storage.outbox import NO_ANSWER, SAID_ONCE, OutboxKind, OutboxState
@@ -51,6 +51,8 @@ class Plan:
     """Loop time."""
     is_telephone_only: bool = False
     """Whether WeChat does not know this person at all."""
+    notice: str | None = None
+    """The template of a subscription notice."""
 
 
 def may_say_again(kind: str, *, is_doubtful: bool) -> bool:
@@ -94,7 +96,9 @@ def put_back(connection: Connection, plan: Plan, now: datetime) -> None:
 
 
 def give_back(connection: Connection, plan: Plan, now: datetime) -> None:
-    """Nothing was said, so the window still has what was counted for it."""
+    """Nothing was said, so the window, or the yes to a notice, still has what was counted for it."""
+    if plan.notice is not None:
+        optins.give_back(connection, plan.contact_id, plan.notice)
     talk = _talk(connection, plan.contact_id, now)
     if talk is None or plan.channel != Channel.CUSTOM:
         return
@@ -139,13 +143,22 @@ def _plan(
         outbox.put_back(connection, row.id, until, NO_ANSWER if is_doubtful else row.code)
         return None
     is_short = spend(connection, talk, row.kind, channel, now)
+    notice = _used_up(connection, row, content, now, offer) if channel == Channel.SUBSCRIPTION else None
     if channel == Channel.CUSTOM:
         content = _first_piece(connection, row, content, now)
     to = (people.phone_of_contact(connection, row.contact_id) or "") if channel in BY_TELEPHONE else talk.openid
     return Plan(
         row.id, row.contact_id, to, row.kind, channel, is_short, content, row.attempts, is_doubtful, made,
-        not talk.openid,
+        not talk.openid, notice,
     )  # fmt: skip
+
+
+def _used_up(connection: Connection, row: Any, content: dict[str, Any], now: datetime, offer: Offer) -> str:  # noqa: ANN401
+    """The template of the notice that this is; somebody's yes to a one-time notice is used up by it."""
+    notice = offer.policy.notices[content["card"]["purpose"]]
+    if not notice.long_term:
+        optins.use(connection, row.contact_id, notice.template_id, now)
+    return notice.template_id
 
 
 def _left_to_say(
@@ -193,7 +206,14 @@ def channel_for(
     connection: Connection, talk: Talk, kind: str, content: dict[str, Any], now: datetime, offer: Offer
 ) -> Channel | None:
     """The channel that reaches this person with this content now."""
-    return choose(talk, kind, content, now, offer, lambda: bool(people.phone_of_contact(connection, talk.contact_id)))
+
+    def is_there(channel: Channel) -> bool:
+        if channel in BY_TELEPHONE:
+            return bool(people.phone_of_contact(connection, talk.contact_id))
+        notice = offer.policy.notices[content["card"]["purpose"]]
+        return optins.holds(connection, talk.contact_id, notice.template_id)
+
+    return choose(talk, kind, content, now, offer, is_there)
 
 
 def elsewhere(connection: Connection, plan: Plan, now: datetime, offer: Offer, *, for_good: bool) -> bool:

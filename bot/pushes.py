@@ -19,6 +19,14 @@ _ABOUT_SOMEBODY = frozenset({"user_info_modified", "user_authorization_revoke", 
 """Events that come from a service of the platform; who they are about stands in OpenID."""
 
 
+_NOTICES = {
+    "subscribe_msg_popup_event": ("SubscribeMsgPopupEvent", "SubscribeStatusString"),
+    "subscribe_msg_change_event": ("SubscribeMsgChangeEvent", "SubscribeStatusString"),
+    "subscribe_msg_sent_event": ("SubscribeMsgSentEvent", "ErrorCode"),
+}
+"""Events about notices: where what they tell stands. wechatpy 1.8.18 has no names for them, but reads their fields."""
+
+
 class UnsoundError(Exception):
     """The push cannot be used; carries the reason."""
 
@@ -76,6 +84,12 @@ class _Push:
             return None
         return value if math.isfinite(value) and abs(value) <= most else None
 
+    def rows(self, name: str) -> "list[_Push]":
+        """The tables of a field that holds one of them, or several."""
+        value = self._fields.get(name)
+        rows = value if isinstance(value, list) else [value]
+        return [_Push(cast("dict[str, object]", row)) for row in rows if isinstance(row, dict)]
+
     def part(self, name: str) -> "_Push":
         """The fields inside a field; none when it is not a table."""
         value = self._fields.get(name)
@@ -126,12 +140,24 @@ def _event(push: _Push) -> dict[str, object]:
         "status": push.text("Status"),
         "job_id": push.number("MsgID"),
     }
+    if about := _NOTICES.get(event):
+        known["event_key"] = _notices(push.part(about[0]), about[1]) or None
     if event == "location":
         known["latitude"] = push.degrees("Latitude", _LATITUDE)
         known["longitude"] = push.degrees("Longitude", _LONGITUDE)
     if event == "location_select":
         known |= _pin(push.part("SendLocationInfo"))
     return known
+
+
+def _notices(push: _Push, told: str) -> str:
+    """One line for each notice: its template, what is told of it, and the message's id; what is unsound is left out."""
+    lines = []
+    for row in push.rows("List"):
+        parts = (row.text("TemplateId"), row.text(told), row.text("MsgID"))
+        if all(_NAME.fullmatch(part or "") for part in parts[:2]):
+            lines.append(" ".join(part for part in parts if part and _NAME.fullmatch(part)))
+    return "\n".join(lines)
 
 
 def _pin(push: _Push) -> dict[str, object]:

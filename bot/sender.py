@@ -29,7 +29,7 @@ from bot.under_way import UnderWay
 from bot.wechat import OutcomeUnknown, WeChat, WeChatRefused
 from handlers.workdays import CHINA
 from messages import render
-from storage import outbox
+from storage import optins, outbox
 from storage.outbox import OutboxKind, OutboxState
 
 log = structlog.get_logger()
@@ -56,7 +56,7 @@ class Sender:
         wechat: WeChat,
         clock: Clock,
         offer: Offer,
-        templates: Mapping[Purpose, Template],
+        templates: Mapping[Channel, Mapping[Purpose, Template]],
         origin: str,
         *,
         gateway: Gateway | None = None,
@@ -198,10 +198,13 @@ class Sender:
         if plan.channel == Channel.CUSTOM or card is None:
             await self._wechat.send_text(plan.to, self._with_link(plan.content["text"], card))
             return None
-        template = self._templates[card["purpose"]]
+        template = self._templates[plan.channel or Channel.TEMPLATE][card["purpose"]]
         today = self._clock.now().astimezone(CHINA)
         data = filled(template.fields, card["values"], today)
         url = self._origin + card["path"] if card.get("path") else None
+        if plan.channel == Channel.SUBSCRIPTION:
+            await self._wechat.send_notice(plan.to, template.template_id, data, url)
+            return optins.job_of(plan.contact_id, template.template_id)
         return await self._wechat.send_template(
             plan.to, template.template_id, data, url, client_msg_id=f"tongban-{plan.id}"
         )

@@ -8,7 +8,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, Self, get_args
+from typing import Annotated, Literal, Self, TypeVar, get_args
 
 from pydantic import (
     AfterValidator,
@@ -32,6 +32,7 @@ from bot.template_fields import problem
 from handlers.policy import Policy, Way
 from storage.ciphers import Cipher
 
+T = TypeVar("T", bound="Template")
 PREFIX = "TONGBAN__"
 Purpose = Literal["alarm", "task", "digest", "notice"]
 PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
@@ -57,8 +58,13 @@ def _syslog(value: str | None) -> str | None:
     return value
 
 
-DAILY: dict[Way, int] = {"custom": 500_000, "template": 100_000, "sms": 2_000, "call": 500}
-"""Messages in a day: a new account's (wechat-platform.md 9; the console says what holds), and what a county may pay."""
+DAILY: dict[Way, int] = {
+    "custom": 500_000, "subscribe": 100_000, "template": 100_000, "sms": 2_000, "call": 500,
+}  # fmt: skip
+"""Messages in a day: a new account's (wechat-platform.md 9; the console says what holds), and what a county may pay.
+
+Of subscription notices the platform names no number: the templates' is taken.
+"""
 
 
 def _limits(value: dict[Way, int]) -> dict[Way, int]:
@@ -83,7 +89,13 @@ class Template(Section):
     fields: dict[str, str]
 
 
-def _templates(value: dict[Purpose, Template]) -> dict[Purpose, Template]:
+class NoticeTemplate(Template):
+    """A subscription notice of the account; `long_term`: one yes allows any number of them."""
+
+    long_term: bool = False
+
+
+def _templates(value: dict[Purpose, T]) -> dict[Purpose, T]:
     for purpose, template in value.items():
         if found := problem(purpose, template.fields):
             raise ValueError(f"{purpose}.{found}")
@@ -110,6 +122,7 @@ class Wechat(Section):
     proxy: SecretStr | None = None
     verify_files: Annotated[dict[str, str], AfterValidator(_verify_files)] = Field(default={})
     templates: Annotated[dict[Purpose, Template], AfterValidator(_templates)] = Field(default={})
+    notices: Annotated[dict[Purpose, NoticeTemplate], AfterValidator(_templates)] = Field(default={})
     daily_limits: Annotated[dict[Way, Annotated[int, Field(ge=1)]], AfterValidator(_limits)] = DAILY
     sends_per_second: Annotated[int, Field(ge=1)] = 50
 

@@ -17,7 +17,8 @@ def read_policy(given: object) -> Policy:
     if isinstance(given, Policy):
         return given
     defaults = asdict(Policy())
-    del defaults["version"], defaults["ways"]  # counted by the database; told by the account and the gateway
+    for told in ("version", "ways", "notices"):  # by the database, by the account and the gateway
+        del defaults[told]
     rules = _overlaid(defaults, given, ())
     try:
         policy = _POLICY.validate_python(rules)

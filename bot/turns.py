@@ -21,6 +21,7 @@ from bot.codec import Inbound, cut
 from bot.logs import place
 from bot.postgres_engine import worth_again
 from handlers import recordings, routes
+from handlers.delivery import REPORTS
 from handlers.message import Message
 from handlers.people import NOT_THE_PERSON
 from handlers.policy import Policy
@@ -76,7 +77,7 @@ def take(connection: Connection, inbound: Inbound, arrived_at: datetime, now: da
     """Claim a message and run its turn; a repeat gets the stored reply."""
     if _is_about_nobody(connection, inbound):
         return Reply()
-    if inbound.event == "templatesendjobfinish":
+    if inbound.event in REPORTS:
         keep_raw(connection, inbound, arrived_at, now, REPORT_PATIENCE)
         return Reply()
     talk = _talk(connection, inbound, now)

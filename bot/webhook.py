@@ -51,7 +51,6 @@ _NOTHING_TO_DO = frozenset({
     "pic_sysphoto", "pic_photo_or_album", "pic_weixin", "location_select",  # the message itself follows
     "scancode_push", "scancode_waitmsg",  # no menu of ours has such keys
     "masssendjobfinish", "publishjobfinish",
-    "subscribe_msg_popup_event", "subscribe_msg_change_event", "subscribe_msg_sent_event",
     "kf_create_session", "kf_close_session", "kf_switch_session",
     "user_info_modified",  # of a profile we keep nothing
 })  # fmt: skip

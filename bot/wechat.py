@@ -113,15 +113,15 @@ class WeChat:
         client_msg_id: str | None = None,
     ) -> str:
         """A template message; returns the id under which its delivery is reported later."""
-        wanted: Json = {
-            "touser": openid,
-            "template_id": template_id,
-            "data": {name: {"value": " ".join(clean(value).split())} for name, value in data.items()},
-        }
+        wanted: Json = {"touser": openid, "template_id": template_id, "data": _fields(data)}
         optional = {"url": url, "client_msg_id": client_msg_id}  # wechatpy's own method does not know the second
         wanted |= {name: value for name, value in optional.items() if value}
         answer = await self._posted("message/template/send", wanted)
         return str(answer.get("msgid", ""))
+
+    async def send_notice(self, openid: str, template_id: str, data: dict[str, str], page: str | None = None) -> None:
+        """A subscription notice; 43101 when the person did not agree, or the message agreed to was sent."""
+        await self.client.message.send_subscribe_message(openid, template_id, _fields(data), page=page)
 
     async def private_templates(self) -> list[PrivateTemplate]:
         """The templates this account may send."""
@@ -245,6 +245,10 @@ class WeChat:
     async def _posted(self, call: str, wanted: Json) -> Json:
         answer: Json = await self.client.post(call, data=wanted)
         return answer
+
+
+def _fields(data: dict[str, str]) -> Json:
+    return {name: {"value": " ".join(clean(value).split())} for name, value in data.items()}
 
 
 def _buttons(menu: Json) -> list[Json]:

@@ -15,7 +15,7 @@ from storage.tasks import Task, TaskState
 
 ORDINARY, URGENT, RED = 0, 1, 2
 """Task.urgency."""
-WECHAT_FIRST = ("template", "custom")
+WECHAT_FIRST = ("template", "subscribe", "custom")
 """A red alarm comes as a card, which a muted chat shows too; by words only where the account has no cards."""
 CLAIM_KEY = "1"
 """The digit that claims an alarm on the telephone."""

@@ -9,6 +9,9 @@ from storage import contacts, outbox, tasks
 from storage.outbox import OutboxKind, OutboxState
 from storage.people import Person
 
+REPORTS = frozenset({"templatesendjobfinish", "subscribe_msg_sent_event"})
+"""Events that tell what became of a message."""
+
 
 def reported(turn: Turn, message: Message) -> None:
     """The platform says what became of a template message."""
@@ -37,6 +40,8 @@ def _by_another_way(turn: Turn, row: Any, content: dict[str, Any]) -> bool:  # n
     card = content.get("card")
     past = [*content.get("past", ()), row.channel]
     ways = [way for way in turn.policy.by_telephone(card["purpose"]) if way not in past] if card else []
+    if row.channel == "subscribe" and "template" in turn.policy.by_wechat():
+        ways.append("template")
     if row.kind == OutboxKind.PROMPT:
         ways = [way for way in ways if way != "call"]
     elif row.kind != OutboxKind.ALARM:

@@ -13,8 +13,9 @@ from storage.tasks import TaskState
 
 NOT_THE_PERSON = frozenset({
     "templatesendjobfinish", "unsubscribe", "user_authorization_cancellation", "user_authorization_revoke",
+    "subscribe_msg_popup_event", "subscribe_msg_change_event", "subscribe_msg_sent_event",
 })  # fmt: skip
-"""Events that do not say that somebody reads us again."""
+"""Events that do not say that somebody reads us again; what is asked about notices, a stranger answers too."""
 
 
 def on_subscribe(turn: Turn, message: Message) -> None:

@@ -5,13 +5,23 @@ version in the database, and records keep the version they were made under.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date, time
 from typing import Literal
 
-Way = Literal["custom", "template", "sms", "call"]
-"""How a message reaches somebody: two of WeChat's, two by telephone."""
-WECHAT: frozenset[Way] = frozenset({"custom", "template"})
+Way = Literal["custom", "subscribe", "template", "sms", "call"]
+"""How a message reaches somebody: three of WeChat's (`subscribe`: a subscription notice), two by telephone."""
+WECHAT: frozenset[Way] = frozenset({"custom", "subscribe", "template"})
+
+
+@dataclass(frozen=True)
+class Notice:
+    """A subscription notice of the account."""
+
+    template_id: str
+    long_term: bool
+    """Whether one yes allows any number of messages, rather than one."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +71,8 @@ class Policy:
     """Set from the database when the process starts; 0 means not recorded yet."""
     ways: frozenset[Way] = frozenset({"custom", "template"})
     """Set when the process starts: what the account and the gateway can do. No rule, so it has no version."""
+    notices: Mapping[str, Notice] = field(default_factory=dict)
+    """Likewise: the account's notices by purpose, if people can agree to any."""
 
     # Alarms.
     alarm_ladder_minutes: tuple[int, ...] = (0, 30, 60, 90)
@@ -111,7 +123,7 @@ class Policy:
     """Make-up workdays the county adds to the national calendar."""
 
     # Sending.
-    channels: tuple[Way, ...] = ("custom", "template", "sms", "call")
+    channels: tuple[Way, ...] = ("custom", "subscribe", "template", "sms", "call")
     """In this order a way to a person is looked for; what is left out is never used."""
     sms_purposes: tuple[str, ...] = ("alarm", "task")
     """Purposes of `[wechat.templates]` that may go out by SMS where WeChat does not reach somebody."""
@@ -168,5 +180,5 @@ class Policy:
     def as_json(self) -> str:
         """One canonical text of the rules without their version, for comparing and keeping."""
         rules = asdict(self)
-        del rules["version"], rules["ways"]
+        del rules["version"], rules["ways"], rules["notices"]
         return json.dumps(rules, default=str, sort_keys=True, ensure_ascii=False)

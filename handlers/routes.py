@@ -17,6 +17,7 @@ from handlers import (
     police,
     progress,
     reports,
+    subscriptions,
     tasklist,
     verification,
     visits,
@@ -222,6 +223,7 @@ def _clicked(turn: Turn, message: Message) -> None:
 EVENTS: Mapping[str, Callable[[Turn, Message], None]] = {
     **people.EVENTS,
     **verification.EVENTS,
+    **subscriptions.EVENTS,
     "click": _clicked,
     "templatesendjobfinish": delivery.reported,
 }

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, ForeignKey, SmallInteger, String, bindparam, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from storage import sealing
+from storage import optins, sealing
 from storage.database import Base, Id, Sealed, SealedJson, is_sqlite
 from storage.statements import Hot
 
@@ -244,6 +244,7 @@ def reached(connection: Connection, contact_id: int) -> None:
 def erase(connection: Connection, contact_id: int, now: datetime) -> None:
     """Forget the WeChat identity (the platform demands it on unfollow); case records stay."""
     _ERASE.do(connection, {"b_id": contact_id, "now": now})
+    optins.forget(connection, contact_id)
 
 
 def may_try_receipt(session: Session, contact_id: int, now: datetime, period: timedelta, most: int) -> bool:

@@ -94,7 +94,7 @@ class Outbox(Base):
     code: Mapped[int | None]
     """The platform's last error code."""
     job_id: Mapped[str | None] = mapped_column(String(40), index=True)
-    """The platform's id of a template message, by which its delivery is reported."""
+    """The platform's id of a template message, by which its delivery is reported; of a notice `optins.job_of`."""
     settled_at: Mapped[datetime | None]
     erase_at: Mapped[datetime | None]
     """When the content goes because it holds a receipt (24 h)."""
@@ -171,9 +171,13 @@ _SETTLE = Hot(update(_O).where(
     state=_NEW_STATE, next_at=bindparam("next_at"), channel=bindparam("channel"), code=bindparam("code"),
     job_id=bindparam("job_id"), settled_at=bindparam("settled_at"),
 ))  # fmt: skip
+_FIRST_UNTOLD = select(func.min(_EARLIER.c.id)).where(
+    _EARLIER.c.job_id == bindparam("b_job_id"), _EARLIER.c.state == OutboxState.ACCEPTED,
+    _EARLIER.c.settled_at >= bindparam("since"),
+).scalar_subquery()  # fmt: skip
 _REPORTED = Hot(
     update(_O)
-    .where(_O.c.job_id == bindparam("b_job_id"), _O.c.state.in_([OutboxState.ACCEPTED, OutboxState.SENDING]))
+    .where(_O.c.state == OutboxState.ACCEPTED, _O.c.id == _FIRST_UNTOLD)
     .values(state=bindparam("new_state"), settled_at=bindparam("now"))
     .returning(_O.c.id, _O.c.contact_id, _O.c.kind, _O.c.channel, _O.c.content)
 )
@@ -202,6 +206,8 @@ _ERASE = Hot(
 
 SAID_ONCE = frozenset({OutboxKind.DIGEST, OutboxKind.NOTICE})
 """Kinds that are listed instead of sent again when a try got no answer (design 3, Sending)."""
+REPORTED_WITHIN = timedelta(days=1)
+"""So long after it was taken what became of a message is still told."""
 LEASE = timedelta(seconds=60)
 """Longer than any call to the platform may take; a row whose sender died is taken up again after it."""
 
@@ -284,8 +290,9 @@ def settle(
 
 
 def delivery_reported(connection: Connection, job_id: str, state: OutboxState, now: datetime) -> Any | None:  # noqa: ANN401
-    """The platform reported a message's fate: id, contact_id, kind, channel, content of its row; None when unknown."""
-    return _REPORTED.first(connection, {"b_job_id": job_id, "new_state": state, "now": now})
+    """What became of a message: id, contact_id, kind, channel, content of its row, the first of that id not told of."""
+    told = {"b_job_id": job_id, "since": now - REPORTED_WITHIN, "new_state": state, "now": now}
+    return _REPORTED.first(connection, told)
 
 
 _BY_ID = Hot(select(_O.c.id, _O.c.contact_id, _O.c.state, _O.c.content).where(_O.c.id == bindparam("id")))
@@ -298,7 +305,6 @@ _REACHED_SINCE = select(_O.c.id).where(
     _O.c.contact_id.in_(bindparam("contacts", expanding=True)), _O.c.settled_at > bindparam("since"),
     _O.c.state.in_([OutboxState.HANDED, OutboxState.ACCEPTED, OutboxState.DELIVERED, OutboxState.ANSWERED]),
 ).limit(1)  # fmt: skip
-
 
 _CANCEL_SETTLED = Hot(update(_O).where(_O.c.id == bindparam("b_id")).values(state=OutboxState.CANCELLED))
 _ANSWERED = Hot(

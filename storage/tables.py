@@ -14,6 +14,7 @@ from storage import (
     inbox,
     lifecycle,
     media,
+    optins,
     outbox,
     people,
     recordings,
@@ -30,8 +31,8 @@ from storage.database import Base
 
 METADATA = Base.metadata
 MODULES = (
-    absences, areas, audit, cases, children, contacts, county, handovers, inbox, lifecycle, media, outbox, people,
-    recordings, renditions, reporters, reports, sessions, shown_numbers, silences, tasks,
+    absences, areas, audit, cases, children, contacts, county, handovers, inbox, lifecycle, media, optins, outbox,
+    people, recordings, renditions, reporters, reports, sessions, shown_numbers, silences, tasks,
     visits,
 )  # fmt: skip
 """One module a topic; named here so that nothing is imported for its side effect alone."""

@@ -12,8 +12,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from sqlalchemy import Connection, Engine, select
 
-from bot.account import channels
-from bot.channels import Channel, Offer
+from bot.account import channels, notices_of
+from bot.channels import Channel, Offer, templates_of
 from bot.clock import Clock
 from bot.codec import Codec
 from bot.engine import Database, Lane, open_database
@@ -23,7 +23,7 @@ from bot.gateway_events import GatewayEvents
 from bot.renditions import Renderer
 from bot.sender import Sender
 from bot.settings import Gateway as GatewaySettings
-from bot.settings import Kind, Purpose, Wechat
+from bot.settings import Kind, Wechat
 from bot.simulator import Simulator, SimulatorSettings, TemplateSpec
 from bot.simulator.handles import PhoneHandle
 from bot.timetravel import TimeTravel
@@ -193,16 +193,22 @@ async def rig(
     telephone: bool = False,
     kind: Kind = "verified-service",
     limits: Mapping[str, int] | None = None,
+    notices: Mapping[str, bool] | None = None,
 ) -> AsyncIterator[Rig]:
     """All of it on the database at `url`, which is made if it is empty.
 
-    `telephone`: with a gateway for SMS and calls; `limits`: messages of a channel in a day.
+    `telephone`: with a gateway for SMS and calls; `limits`: messages of a channel in a day; `notices`: purposes with a
+    subscription notice, and whether it is a long-term one.
     """
     policy = policy or AT_ANY_HOUR
     settings = SimulatorSettings(
         app_id=APP_ID, app_secret=SECRET, token=TOKEN, encoding_aes_key=AES_KEY, retry_pause=0.05,
         finish_delay=0, kind=kind, gateway_secret=GATEWAY_SECRET if telephone else None,
         templates=tuple(TemplateSpec(f"T-{name}", name, tuple(keys)) for name, keys in fields.items()),
+        notices=tuple(
+            TemplateSpec(f"N-{name}", name, tuple(FIELDS[name]), long_term=long)
+            for name, long in (notices or {}).items()
+        ),
     )  # fmt: skip
     async with Simulator(settings) as platform, aiohttp.ClientSession() as http:
         account = Wechat.model_validate(
@@ -213,19 +219,23 @@ async def rig(
                 "templates": {
                     name: {"template_id": f"T-{name}", "fields": dict(keys)} for name, keys in fields.items()
                 },
+                "notices": {
+                    name: {"template_id": f"N-{name}", "fields": FIELDS[name], "long_term": long}
+                    for name, long in (notices or {}).items()
+                },
             }
         )  # fmt: skip
         database, clock = open_database(url), Clock()
         await database.run(clock.load)
         wechat = WeChat(account, http)
-        templates: Mapping[Purpose, Any] = account.templates
         urls = {"sms_url": f"{platform.origin}/gateway/sms", "call_url": f"{platform.origin}/gateway/call"}
         told = GatewaySettings.model_validate({"secret": GATEWAY_SECRET, **urls} if telephone else {})
         telephones: tuple[Way, ...] = ("sms", "call") if telephone else ()
-        policy = replace(policy, ways=frozenset((*channels(account.kind), *telephones)))
+        policy = replace(policy, ways=frozenset((*channels(account.kind), *telephones)), notices=notices_of(account))
         limits_of = {Channel(name): most for name, most in account.daily_limits.items()}
-        offer, gateway = Offer(policy, frozenset(templates), limits_of), Gateway(told, http)
-        sender = Sender(database, wechat, clock, offer, templates, "http://bot.example", gateway=gateway)
+        offer, gateway = Offer(policy, frozenset(account.templates), limits_of), Gateway(told, http)
+        carried = templates_of(account)
+        sender = Sender(database, wechat, clock, offer, carried, "http://bot.example", gateway=gateway)
         fetcher = Fetcher(database, wechat, clock, policy)
         worker = Worker(database, sender, fetcher, Renderer(database, clock), clock, policy)
         webhook = Webhook(Codec(account), database, clock, policy, lambda: None)

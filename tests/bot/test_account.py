@@ -29,7 +29,7 @@ EVERY: Sequence[Kind] = get_args(Kind)
 MUTE: Sequence[Kind] = ("unverified-service", "unverified-subscription")
 """Kinds that can only answer."""
 OURS = re.compile(
-    r"/cgi-bin/(stable_token|callback/check|message/custom|message/template|template|menu|tags|user|media|material|qrcode)/?"
+    r"/cgi-bin/(stable_token|callback/check|message/custom|message/template|message/subscribe|template|menu|tags|user|media|material|qrcode)/?"
 )
 """Calls that the bot makes, or may come to make."""
 NO_RIGHT, WRONG_KIND = 48001, 40200
@@ -50,7 +50,7 @@ def refused_for_the_kind(platform: Simulator) -> list[str]:
 def test_each_kind_has_its_channels_in_order() -> None:
     assert KINDS.keys() == set(EVERY)
     assert {kind: channels(kind) for kind in EVERY} == {
-        "verified-service": ("custom", "template"),
+        "verified-service": ("custom", "subscribe", "template"),
         "test": ("custom", "template"),
         "verified-subscription": ("custom",),
         "unverified-service": (),

@@ -37,7 +37,7 @@ def chosen(
     """The channel in a case that differs from the usual one in what is named."""
     rules = policy or Policy()
     offer = Offer(replace(rules, ways=(rules.ways - BOTH) | account), frozenset(purposes), spent=frozenset(spent))
-    return choose(Talk(1, openid, None, NOW, **(windows or {})), kind, content, NOW, offer, lambda: number)
+    return choose(Talk(1, openid, None, NOW, **(windows or {})), kind, content, NOW, offer, lambda _: number)
 
 
 @pytest.mark.parametrize(

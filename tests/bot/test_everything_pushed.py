@@ -65,7 +65,6 @@ def answers(here: Rig) -> list[tuple[object, object, object]]:
 
 # Events that ask nothing of us.
 
-LIST = {"List": [{"TemplateId": "T", "SubscribeStatusString": "accept", "PopupScene": 1}, {"TemplateId": "U"}]}
 PICTURES: dict[str, object] = {"Count": 2, "PicList": {"item": [{"PicMd5Sum": "a"}, {"PicMd5Sum": "b"}]}}
 SCANNED = {"ScanType": "qrcode", "ScanResult": "1"}
 QUIET: list[tuple[str, dict[str, object]]] = [
@@ -80,9 +79,6 @@ QUIET: list[tuple[str, dict[str, object]]] = [
     ("location_select", {"EventKey": "k", "SendLocationInfo": {"Location_X": "23", "Location_Y": "113", "Label": "x"}}),
     ("MASSSENDJOBFINISH", {"MsgID": 1, "Status": "send success", "CopyrightCheckResult": {"Count": 0}}),
     ("PUBLISHJOBFINISH", {"PublishEventInfo": {"publish_id": 1, "publish_status": 0}}),
-    ("subscribe_msg_popup_event", {"SubscribeMsgPopupEvent": LIST}),
-    ("subscribe_msg_change_event", {"SubscribeMsgChangeEvent": LIST}),
-    ("subscribe_msg_sent_event", {"SubscribeMsgSentEvent": {"List": {"TemplateId": "T", "ErrorCode": "0"}}}),
     ("kf_create_session", {"KfAccount": "a@b"}),
     ("kf_close_session", {"KfAccount": "a@b"}),
     ("kf_switch_session", {"FromKfAccount": "a@b", "ToKfAccount": "c@d"}),
@@ -354,7 +350,10 @@ async def test_what_became_of_a_card_is_noted_once_and_shown_to_nobody(here: Rig
     rows = [await here.push(phone, OutboxKind.NOTICE, "一") for _ in range(3)]
     with here.engine.begin() as connection:
         for number in rows:
-            values = {"state": OutboxState.ACCEPTED, "next_at": None, "job_id": str(number), "channel": "template"}
+            values = {
+                "state": OutboxState.ACCEPTED, "next_at": None, "job_id": str(number), "channel": "template",
+                "settled_at": here.clock.now(),
+            }  # fmt: skip
             connection.execute(update(Outbox.__table__).where(Outbox.__table__.c.id == number).values(**values))
     told = [("success", rows[0]), ("failed:user block", rows[1]), ("failed: system failed", rows[2]), ("success", 999)]
     for status, number in told * 2:
