@@ -209,11 +209,11 @@ def _hour(
     with watched(running.server) as memory:
         asyncio.run(hour.play())
     waited = sorted(hour.waited)
+    share = 100 / (time.monotonic() - begun)
     measured = Measured(
         TITLES[running.name], before[0], _size_mb(running.name, url), before[1], len(waited),
         statistics.median(waited), waited[int(len(waited) * 0.99)], waited[-1], hour.unanswered, max(memory),
-        *((100 * spent / (time.monotonic() - begun)) for spent in (
-            running.server.cpu() - cpu, running.database_cpu() - database_cpu)),
+        share * (running.server.cpu() - cpu), share * (running.database_cpu() - database_cpu),
         *_lost_at_most(copies),
     )  # fmt: skip
     return measured, [*hour.wrong[:5], *_missing(url, hour.officers)]
