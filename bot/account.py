@@ -82,6 +82,7 @@ _CALLS = (
     ("message/template/", Right.TEMPLATE),
     ("message/subscribe/", Right.NOTICES),
     ("template/", Right.TEMPLATE),
+    ("ticket/", Right.NOTICES),
     ("menu/", Right.MENUS),
     ("tags/", Right.TAGS),
     ("user/", Right.TAGS),

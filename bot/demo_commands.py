@@ -11,7 +11,7 @@ import click
 
 from bot.cli import in_turn, run_until_stopped, settings_of
 from bot.menus import push_menus
-from bot.settings import Settings, load
+from bot.settings import Settings, Template, load
 from bot.simulator import Simulator, SimulatorSettings, TemplateSpec, assumptions, serve
 from bot.wechat import WeChat
 from handlers import demo as demo_county
@@ -38,13 +38,15 @@ def simulator_settings(
         encoding_aes_key=keys.get_secret_value() if keys else "", mode=wechat.mode, kind=wechat.kind,
         bot_url=settings.simulator.bot_url, port=port, followers=followers, state_file=state_file,
         gateway_secret=settings.gateway.secret.get_secret_value() if settings.gateway.secret else None,
-        templates=tuple(
-            TemplateSpec(
-                template.template_id, labels("template_title")[purpose], tuple(template.fields),
-                tuple(labels("template_field").get(value, value) for value in template.fields.values()),
-            )
-            for purpose, template in wechat.templates.items()
-        ),
+        templates=tuple(_spec(purpose, one) for purpose, one in wechat.templates.items()),
+        notices=tuple(_spec(purpose, one, long_term=one.long_term) for purpose, one in wechat.notices.items()),
+    )  # fmt: skip
+
+
+def _spec(purpose: str, template: Template, *, long_term: bool = False) -> TemplateSpec:
+    return TemplateSpec(
+        template.template_id, labels("template_title")[purpose], tuple(template.fields),
+        tuple(labels("template_field").get(value, value) for value in template.fields.values()), long_term=long_term,
     )  # fmt: skip
 
 

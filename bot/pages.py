@@ -20,6 +20,7 @@ from bot import faults, metrics, page_turns
 from bot.clock import Clock
 from bot.downloads import sent
 from bot.engine import Database, Lane, Unavailable
+from bot.jssdk import JsSdk
 from bot.logs import place
 from bot.page_turns import Asked, Done
 from bot.settings import Settings
@@ -66,12 +67,13 @@ class Pages:
         self._origin, self._database, self._clock, self._policy = settings.web.public_origin, database, clock, policy
         self._wake = wake
         self._signin = SignIn(settings, database, clock, wechat)
+        self._sdk = JsSdk(settings.wechat, wechat)
 
     def routes(self) -> list[web.RouteDef]:
         """What it serves."""
         return [
             web.get(BACK, _guarded(self._signin.back)),
-            *(web.get(f"/m/static/{file.name}", _static(file)) for file in sorted(STATIC.glob("*.css"))),
+            *(web.get(f"/m/static/{file.name}", _static(file)) for file in sorted(STATIC.glob("*.[cj]s*"))),
             *(web.route(one.method, one.pattern, _guarded(partial(self._serve, one))) for one in PAGES),
             web.get("/m/{elsewhere:.*}", _guarded(_nothing_here)),
         ]
@@ -85,6 +87,8 @@ class Pages:
             return self._signin.start(request, request.path_qs)
         if route.method == "POST":
             self._wake()
+        if isinstance(done.answer, Page) and done.answer.uses_script:
+            done.answer.values["sdk"] = await self._sdk.signed(self._origin + request.path_qs)
         return self._shown(request, session, done)
 
     async def _done(self, asked: Asked) -> Done | None:
@@ -138,6 +142,9 @@ class Pages:
             return response
         word = self._signer(session).sign(secrets.token_urlsafe(12)).decode()
         shown = _page(answer, 200, form=word, notice=_notice_in(request))
+        if answer.uses_script:
+            usual = HEADERS["Content-Security-Policy"]
+            shown.headers["Content-Security-Policy"] = usual.replace("style-src 'self'", self._sdk.policy)
         if _NOTICE in request.cookies:
             shown.del_cookie(_NOTICE, path="/m/")
         return shown

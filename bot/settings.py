@@ -40,6 +40,7 @@ Mode = Literal["plain", "compatible", "safe"]
 Kind = Literal["verified-service", "unverified-service", "verified-subscription", "unverified-subscription", "test"]
 
 _API, _OPEN, _QR = "https://api.weixin.qq.com", "https://open.weixin.qq.com", "https://mp.weixin.qq.com"
+_SCRIPT = "https://res.wx.qq.com"
 
 
 def _bot(value: str) -> str:
@@ -119,6 +120,7 @@ class Wechat(Section):
     api_origin: Origin = _API
     open_origin: Origin = _OPEN
     qr_origin: Origin = _QR
+    script_origin: Origin = _SCRIPT
     proxy: SecretStr | None = None
     verify_files: Annotated[dict[str, str], AfterValidator(_verify_files)] = Field(default={})
     templates: Annotated[dict[Purpose, Template], AfterValidator(_templates)] = Field(default={})
@@ -129,9 +131,10 @@ class Wechat(Section):
     @model_validator(mode="before")
     @classmethod
     def _one_stand_in_for_all(cls, given: object) -> object:
-        """A platform on this machine plays the sign-in and QR hosts too, unless they are named."""
+        """A platform on this machine plays its other hosts too, unless they are named."""
         if isinstance(given, dict) and isinstance(api := given.get("api_origin"), str) and is_loopback(api):
-            return {"open_origin": api, "qr_origin": api} | {key: value for key, value in given.items() if value != ""}
+            others = dict.fromkeys(("open_origin", "qr_origin", "script_origin"), api)
+            return others | {key: value for key, value in given.items() if value != ""}
         return given
 
     @model_validator(mode="after")
@@ -283,6 +286,7 @@ class Settings(BaseSettings):
             ("[wechat] api_origin", self.wechat.api_origin),
             ("[wechat] open_origin", self.wechat.open_origin),
             ("[wechat] qr_origin", self.wechat.qr_origin),
+            ("[wechat] script_origin", self.wechat.script_origin),
             *(
                 (f"[gateway] {name}", value)
                 for name in ("sms_url", "call_url")

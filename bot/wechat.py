@@ -123,6 +123,11 @@ class WeChat:
         """A subscription notice; 43101 when the person did not agree, or the message agreed to was sent."""
         await self.client.message.send_subscribe_message(openid, template_id, _fields(data), page=page)
 
+    async def script_ticket(self) -> tuple[str, int]:
+        """The account's ticket for the platform's script on pages, and for how many seconds it is good."""
+        answer: Json = await self.client.jsapi.get_ticket()
+        return str(answer["ticket"]), int(str(answer["expires_in"]))
+
     async def private_templates(self) -> list[PrivateTemplate]:
         """The templates this account may send."""
         answer: Json = await self.client.template.get_all_private_template()

@@ -4,7 +4,7 @@ import re
 import secrets
 from datetime import timedelta
 
-from handlers import moving
+from handlers import moving, subscription_page
 from handlers.conversation import Flow, end
 from handlers.questions import Words, YesNo
 from handlers.turn import Turn
@@ -96,8 +96,9 @@ def bind(turn: Turn, person: Person) -> None:
 
 
 def bound(turn: Turn, person: Person) -> None:
-    """Welcome a person who has just been bound, with the four words of the role."""
+    """Welcome a person who has just been bound, with the four words of the role, and offer them notices."""
     turn.say("binding/welcome", who=person.name, role=main_role(turn.roles))
+    subscription_page.offer(turn)
 
 
 def let_go(turn: Turn, contact_id: int, to: int | None = None) -> None:

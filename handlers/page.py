@@ -18,6 +18,8 @@ class Page:
 
     name: str
     values: dict[str, Any] = field(default_factory=dict)
+    uses_script: bool = False
+    """Whether it needs the platform's script: the shell adds the value `sdk` (bot/jssdk.py)."""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from handlers import case_forms, case_page, digest, task_page, visit_page
+from handlers import case_forms, case_page, digest, subscription_page, task_page, visit_page
 from handlers.page import Answer, Fields, Page, Route
 from handlers.turn import Refused, Turn
 
@@ -34,6 +34,7 @@ PAGES = (
     Route("POST", f"{_CASE}/close", case_forms.close, twice="/m/case/{report}"),
     Route("POST", f"{_CASE}/approve", case_forms.approve, twice="/m/case/{report}"),
     Route("GET", "/m/tasks", task_page.my_tasks),
+    Route("GET", subscription_page.PATH, subscription_page.notices),
     Route("GET", _VISIT, visit_page.form),
     Route("POST", _VISIT, visit_page.file, twice="/m/tasks"),
     Route("GET", "/m/digest/{day:[0-9-]{10}}", digest_page),

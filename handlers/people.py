@@ -1,6 +1,6 @@
 """Following and unfollowing, help in the words of the role, who is on duty; binding and leaving are beside this."""
 
-from handlers import away, binding, leaving, moving, signing, who
+from handlers import away, binding, leaving, moving, signing, subscription_page, who
 from handlers.binding import SCENE, main_role
 from handlers.binding import bound as bound  # noqa: PLC0414 - part of what this topic offers
 from handlers.message import Message
@@ -101,6 +101,7 @@ COMMANDS = {
     "leave": leaving.on_leave,
     **away.COMMANDS,
     **signing.COMMANDS,
+    **subscription_page.COMMANDS,
     "help": on_help,
     "duty": on_duty,
 }

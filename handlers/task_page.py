@@ -2,6 +2,7 @@
 
 from itertools import groupby
 
+from handlers import subscription_page
 from handlers.page import Answer, Fields, Page
 from handlers.tasklist import every_task, place_in_list
 from handlers.turn import Turn
@@ -19,7 +20,7 @@ def my_tasks(turn: Turn, path: Fields, form: Fields) -> Answer:  # noqa: ARG001 
         for (urgency, place), group in groupby(rows, key=lambda row: row[0])
     ]
     turn.audit("look", "tasks")
-    return Page("tasks", {"groups": groups, "total": len(every)})
+    return Page("tasks", {"groups": groups, "total": len(every), "wanting": subscription_page.wanting(turn)})
 
 
 def _line(turn: Turn, task: Task) -> dict[str, object]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 import aiohttp
 from aiohttp import web
 
-from bot.simulator import api, browser, control, gateway, media, oauth, qr, telephone
+from bot.simulator import api, browser, control, gateway, media, oauth, pagescript, qr, telephone
 from bot.simulator.api import WORLD
 from bot.simulator.endpoints import ENDPOINTS
 from bot.simulator.handles import PhoneHandle
@@ -66,6 +66,7 @@ def build(world: World) -> web.Application:
     app.add_routes(
         [
             web.get("/", page),
+            web.get(pagescript.SCRIPT, pagescript.script),
             web.get("/files/{media_id}", file),
             web.get("/cgi-bin/showqrcode", picture),
             web.get("/connect/oauth2/authorize", authorize),

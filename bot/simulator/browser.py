@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urljoin, urlsplit, urlunsplit
 import aiohttp
 from aiohttp import web
 
-from bot.simulator import oauth
+from bot.simulator import oauth, pagescript
 from bot.simulator.api import WORLD
 
 if TYPE_CHECKING:
@@ -62,6 +62,8 @@ async def serve(request: web.Request, phone: Phone) -> web.StreamResponse:
     world = request.app[WORLD]
     if request.path == AUTHORIZE:
         return _signed_in(world, phone, str(request.rel_url))
+    if request.path == pagescript.ANSWER and request.method == "POST":
+        return await pagescript.answered(world, phone, request)
     session: aiohttp.ClientSession = request.app[SESSION]
     try:
         async with session.request(

@@ -177,6 +177,12 @@ async def town(url: str, folder: Path, **platform_settings: Any) -> AsyncIterato
                     "app_id": APP_ID, "app_secret": SECRET, "token": TOKEN, "encoding_aes_key": AES_KEY,
                     "api_origin": platform.origin, "templates": {"alarm": TEMPLATE},
                     "kind": platform_settings.get("kind", "verified-service"),
+                    "notices": {
+                        spec.title: {
+                            "template_id": spec.template_id, "fields": {"thing1": "what"}, "long_term": spec.long_term,
+                        }
+                        for spec in platform_settings.get("notices", ())
+                    },
                 },
                 "database": {"url": url}, "keys": {"file": str(keys)}, "web": {"port": port},
                 "simulator": {"bot_url": address}, "demo": {"enabled": True},
