@@ -47,7 +47,7 @@ def numbers(connection: Connection, now: datetime, policy: Policy) -> Iterator[F
     looked_at = figures.span(turn, county, now)
     again = recount.figures_again(connection, looked_at, county.id)
     for number, code in figures.NUMBERS.items():
-        told = sum(many for _, _, many in stored.counted(connection, figures.BEHIND[code](looked_at)))
+        told = sum(many for _, _, many in stored.counted(connection, figures.BEHIND[code], looked_at))
         if code in again and told != again[code]:
             what = f"{code} is {told} in a digest, and {again[code]} when the rows are counted"
             yield Finding("wrong_number", "figure", number, f"figure {number}: {what}.")

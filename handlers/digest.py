@@ -138,7 +138,7 @@ def open_list(turn: Turn, command: Command) -> None:
         return
     area = _own_area(turn)
     looked_at = figures.span(turn, area, _moment_shown(turn))
-    total = sum(many for _, _, many in stored.counted(turn.connection, figures.BEHIND[code](looked_at)))
+    total = sum(many for _, _, many in stored.counted(turn.connection, figures.BEHIND[code], looked_at))
     start = (page - 1) * LIST_LINES
     turn.say(
         "digest/list", code=code, total=total, moment=looked_at.moment, left=max(0, total - start - LIST_LINES),

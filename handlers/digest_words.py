@@ -54,7 +54,7 @@ def to_do(turn: Turn, looked_at: Span, counted: dict[str, Figure], person_id: in
     tomorrow = looked_at.midnight + timedelta(days=1)
     held = tasks.live_of_person(turn.session, person_id)
     roles = {one.role for one in people.roles_of(turn.session, person_id, turn.now)} & _DECIDING
-    matters = [stored.counted(turn.connection, stored.role_matters(looked_at, role)) for role in roles]
+    matters = [stored.counted(turn.connection, stored.role_matters(role), looked_at) for role in roles]
     found = {
         "unclaimed_alarms": counted["unclaimed_alarms"].count,
         "waiting_for_role": sum(many for rows in matters for _, _, many in rows),

@@ -1,7 +1,7 @@
 """The figures of one area at one moment, split by place and kind, and the list behind each, without a child's name."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
@@ -14,11 +14,11 @@ from storage import children, figures, reports
 from storage.areas import Area
 from storage.cases import Case
 from storage.children import Child
-from storage.figures import Query, Span
+from storage.figures import Span
 from storage.reports import Report
 from storage.tasks import Task
 
-BEHIND: Mapping[str, Callable[[Span], Query]] = {
+BEHIND: Mapping[str, figures.Figure] = {
     "new_reports": figures.new_reports,
     "immediate_danger": figures.immediate_danger,
     "unclaimed_alarms": figures.unclaimed_alarms,
@@ -34,6 +34,8 @@ BEHIND: Mapping[str, Callable[[Span], Query]] = {
 """Figure → the list behind it; the place in this table is the figure's short number, so new ones go to the end."""
 ALSO = {"visit_rate": "visits_done"}
 """Figures made of others → the list that shows them best."""
+PART_OF = {"visits_done": ("visits_due", "seen")}
+"""Figure → the one whose rows with this detail it is: they are counted once for both."""
 NUMBERS = dict(enumerate(BEHIND, 1))
 _LONGEST_HOLIDAY = 20
 
@@ -88,13 +90,22 @@ def on_time_from(policy: Policy, level: str, day: date) -> date:
 def count(turn: Turn, looked_at: Span) -> dict[str, Figure]:
     """Every figure by its code."""
     groups = figures.below(turn.connection, looked_at.path)
-    return {code: _figure(turn, looked_at, number, code, groups) for number, code in NUMBERS.items()}
+    whole = {
+        code: figures.counted(turn.connection, behind, looked_at)
+        for code, behind in BEHIND.items()
+        if code not in PART_OF
+    }
+    parts = {code: [row for row in whole[of] if row[1] == detail] for code, (of, detail) in PART_OF.items()}
+    rows = whole | parts
+    return {code: _figure(number, code, rows[code], groups) for number, code in NUMBERS.items()}
 
 
-def _figure(turn: Turn, looked_at: Span, number: int, code: str, groups: Mapping[int, tuple[int, str]]) -> Figure:
+def _figure(
+    number: int, code: str, rows: Sequence[tuple[int, str, int]], groups: Mapping[int, tuple[int, str]]
+) -> Figure:
     places: Counter[tuple[int, str]] = Counter()
     details: Counter[str] = Counter()
-    for area, detail, many in figures.counted(turn.connection, BEHIND[code](looked_at)):
+    for area, detail, many in rows:
         places[groups[area]] += many
         details[detail] += many
     by_place = {name: many for (_, name), many in places.most_common()}
@@ -108,13 +119,13 @@ def rate(some: Figure, of_all: Figure) -> float:
 
 def lines(turn: Turn, looked_at: Span, code: str, limit: int, start: int = 0) -> list[Line]:
     """A part of the list behind a figure, place by place."""
-    rows = figures.listed(turn.connection, BEHIND[code](looked_at), limit, start)
+    rows = figures.listed(turn.connection, BEHIND[code], looked_at, limit, start)
     return [_line(turn, _row(turn, code, row.id), row.detail, looked_at) for row in rows]
 
 
 def ids(turn: Turn, looked_at: Span, code: str) -> list[int]:
     """Everything behind a figure."""
-    return [row.id for row in figures.listed(turn.connection, BEHIND[code](looked_at))]
+    return [row.id for row in figures.listed(turn.connection, BEHIND[code], looked_at)]
 
 
 def _row(turn: Turn, code: str, number: int) -> Report | Child | Task:

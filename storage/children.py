@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from storage.areas import Area
 from storage.audit import Audit
 from storage.contacts import Contact
-from storage.database import Base, Id, Sealed
+from storage.database import Base, Id, Sealed, due_index, live_index
 from storage.people import Person
 
 
@@ -28,7 +28,14 @@ class Child(Base):
     """One child file."""
 
     __tablename__ = "child"
-    __table_args__ = (Index("ix_child_area_level", "area_id", "level"),)
+    __table_args__ = (
+        live_index("ix_child_on_file", "off_file_at", "area_id", "level", "on_file_since", "id"),
+        live_index(
+            "ix_child_contact", "off_file_at",
+            "level", "last_contact_on", "level_since", "on_file_since", "area_id", "id",
+        ),
+        due_index("ix_child_off_file", "off_file_at"),
+    )  # fmt: skip
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     number: Mapped[str] = mapped_column(String(20), unique=True)
@@ -74,9 +81,10 @@ class Pairing(Base):
     """One adult of a child's pair."""
 
     __tablename__ = "pairing"
+    __table_args__ = (live_index("ix_pairing_live", "until", "child_id", "side", "person_id"),)
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
-    child_id: Mapped[int] = mapped_column(ForeignKey("child.id"), index=True)
+    child_id: Mapped[int] = mapped_column(ForeignKey("child.id"))
     person_id: Mapped[int] = mapped_column(ForeignKey("person.id"), index=True)
     side: Mapped[str] = mapped_column(String(20))
     since: Mapped[datetime]
@@ -111,9 +119,12 @@ def pairing_of(session: Session, child_id: int, person_id: int) -> Pairing | Non
     return session.scalars(query.order_by(Pairing.id).limit(1)).first()
 
 
-def no_reachable_pair() -> ColumnElement[bool]:
-    """For queries over `Child`: a side of its pair reaches nobody. The teacher's side counts once it goes to school."""
-    return or_(~_reaches(Side.CADRE), and_(Child.school_id.is_not(None), ~_reaches(Side.TEACHER)))
+def without_reach() -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """For queries over `Child`, one for each side of a pair that owes visits: that side reaches nobody.
+
+    The teacher's side counts once the child goes to school.
+    """
+    return ~_reaches(Side.CADRE), and_(Child.school_id.is_not(None), ~_reaches(Side.TEACHER))
 
 
 def without_reachable_pair(session: Session, path: str = "/") -> list[Child]:
@@ -121,17 +132,21 @@ def without_reachable_pair(session: Session, path: str = "/") -> list[Child]:
     query = (
         select(Child)
         .join(Area, Area.id == Child.area_id)
-        .where(Child.off_file_at.is_(None), Area.path.startswith(path), no_reachable_pair())
+        .where(Child.off_file_at.is_(None), Area.path.startswith(path), or_(*without_reach()))
     )
     return list(session.scalars(query.order_by(Child.id)))
 
 
 def _reaches(side: Side) -> ColumnElement[bool]:
-    return exists().where(
-        Pairing.child_id == Child.id, Pairing.side == side, Pairing.until.is_(None), Person.id == Pairing.person_id,
-        Person.left_at.is_(None), Contact.person_id == Person.id, Contact.openid_index.is_not(None),
-        Contact.unreachable_since.is_(None),
-    )  # fmt: skip
+    """Few people are gone or out of reach, so each pairing is looked up among these instead of its person by itself."""
+    reached = exists().where(
+        Contact.person_id == Person.id, Contact.openid_index.is_not(None), Contact.unreachable_since.is_(None)
+    )
+    gone = select(Person.id).where(or_(Person.left_at.is_not(None), ~reached))
+    followed = select(Pairing.person_id).where(
+        Pairing.child_id == Child.id, Pairing.side == side, Pairing.until.is_(None), Pairing.person_id.not_in(gone)
+    )
+    return followed.exists()
 
 
 PROPOSE = "propose_level:"

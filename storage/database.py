@@ -201,6 +201,15 @@ def due_index(name: str, column: str = "next_at", *then: str, only: str = "") ->
     return Index(name, column, *then, sqlite_where=waiting, postgresql_where=waiting)
 
 
+def live_index(name: str, end: str, *columns: str) -> Index:
+    """An index of only those rows whose `end` is not set, among ten years of ended ones.
+
+    `end` stands in it too, though always null: SQLite would read the row itself to see that it is.
+    """
+    lives = text(f"{end} IS NULL")
+    return Index(name, *columns, end, sqlite_where=lives, postgresql_where=lives)
+
+
 def alone(connection: Connection, what: str) -> None:
     """Until the end of this transaction, let nobody else in who asks for the same (SQLite has one writer anyway)."""
     if not is_sqlite(connection):

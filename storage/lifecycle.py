@@ -30,7 +30,7 @@ class Step(Base):
     before: Mapped[str] = mapped_column(String(20))
     after: Mapped[str] = mapped_column(String(20))
     by_id: Mapped[int | None] = mapped_column(Id)
-    at: Mapped[datetime]
+    at: Mapped[datetime] = mapped_column(index=True)
     why: Mapped[str | None] = mapped_column(Sealed("step.why"))
 
 

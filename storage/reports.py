@@ -47,8 +47,8 @@ class Report(Base):
 
     __tablename__ = "report"
     __table_args__ = (
-        Index("ix_report_area_opened", "area_id", "opened_at"),
-        Index("ix_report_stage", "stage", "opened_at"),
+        Index("ix_report_opened", "opened_at"),
+        Index("ix_report_stage", "stage", "opened_at", "police_receipt_at"),
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)

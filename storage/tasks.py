@@ -31,7 +31,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from storage.database import Base, Id, due_index
+from storage.database import Base, Id, due_index, live_index
 from storage.rows import Found, connection_of
 from storage.statements import Hot
 
@@ -62,7 +62,7 @@ class Task(Base):
         Index("ix_task_person", "person_id", "state"),
         Index("ix_task_subject", "subject", "subject_id", "kind"),
         Index("ix_task_kind", "kind", "due_at"),
-        Index("ix_task_state", "state", "kind", "due_at"),
+        live_index("ix_task_live", "ended_at", "kind", "due_at", "area_id", "opened_at", "id"),
         due_index("ix_task_ended", "ended_at"),
     )
 

@@ -63,7 +63,7 @@ class Visit(Base):
     """`seen`, `phone` or `not_met`."""
     side: Mapped[str] = mapped_column(String(20))
     happened_on: Mapped[date]
-    recorded_at: Mapped[datetime]
+    recorded_at: Mapped[datetime] = mapped_column(index=True)
     late: Mapped[bool] = mapped_column(default=False)
     guardianship: Mapped[str | None] = mapped_column(String(10))
     study: Mapped[str | None] = mapped_column(String(10))

@@ -16,7 +16,7 @@ from handlers.policy import Policy
 from handlers.turn import Turn
 from handlers.workdays import CHINA
 from storage import areas, sealing, tables, tasks
-from storage.areas import Area, AreaLevel
+from storage.areas import Area, AreaLevel, Unit, UnitKind
 from storage.children import Child, Pairing
 from storage.contacts import Contact
 from storage.database import connect
@@ -58,6 +58,9 @@ class County:
         ]
         groups = [areas.add_area(self.session, AreaLevel.GROUP, "1组", one) for one in villages[:2]]
         self.places = [self.top, *self.townships, *villages, *groups]
+        self.school = Unit(area_id=self.top.id, kind=UnitKind.SCHOOL, name="柳河小学")
+        self.session.add(self.school)
+        self.session.flush()
         self.people = [self._person() for _ in range(5)]
         self.children = [self._child() for _ in range(draw.randrange(9))]
         for _ in range(draw.randrange(9)):
@@ -90,15 +93,15 @@ class County:
             name_index=b"",
             sex="unknown",
             area_id=draw.choice(self.places).id,
-            level=draw.choice(["red", "red", "yellow", "blue", "green"]),
+            level=draw.choice(["red", "red", "yellow", "blue", "green", "dropped"]),
             level_since=self._ago(24 * 60),
             on_file_since=self._ago(24 * 60),
             off_file_at=self._ago() if draw.random() < 0.15 else None,
-            school_id=None,
+            school_id=draw.choice([None, self.school.id]),
         )
         self.session.add(child)
         self.session.flush()
-        for person in draw.sample(self.people, draw.randrange(3)):
+        for person in draw.sample(self.people, draw.randrange(4)):
             until = self._ago() if draw.random() < 0.2 else None
             side = draw.choice(["cadre", "cadre", "teacher"])
             self.session.add(Pairing(child_id=child.id, person_id=person.id, side=side, since=self._ago(), until=until))
@@ -210,12 +213,16 @@ def recounted(session: Session, area: Area) -> dict[str, set[int]]:
     contacts = {one.person_id for one in session.scalars(select(Contact)) if one.unreachable_since is None}
     here = {one.id for one in session.scalars(select(Person)) if one.left_at is None} & contacts
     followed = {
-        one.child_id
+        (one.child_id, one.side)
         for one in session.scalars(select(Pairing))
-        if one.until is None and one.side == "cadre" and one.person_id in here
+        if one.until is None and one.person_id in here
     }
-    every = {"red": 7, "yellow": 14, "blue": 30, "green": 91}
-    first = {"red": 24, "yellow": 72, "blue": 168, "green": 720}
+    every = {"red": 7, "yellow": 14, "blue": 30, "green": 91, "dropped": 7}  # by no rule of the county: the strictest
+    first = {"red": 24, "yellow": 72, "blue": 168, "green": 720, "dropped": 24}
+
+    def has_pair(child: Child) -> bool:
+        sides = ["cadre", "teacher"] if child.school_id else ["cadre"]
+        return all((child.id, side) in followed for side in sides)
 
     def on_time(child: Child) -> bool:
         if MOMENT - child.level_since <= timedelta(hours=first[child.level]):
@@ -245,7 +252,7 @@ def recounted(session: Session, area: Area) -> dict[str, set[int]]:
         "visits_done": {one.id for one in due if answered.get(one.id) == "seen"},
         "visits_overdue": {one.id for one in late if one.kind == "visit"},
         "tasks_overdue": {one.id for one in late},
-        "unattended_rate": {one.id for one in children if one.id not in followed or not on_time(one)},
+        "unattended_rate": {one.id for one in children if not has_pair(one) or not on_time(one)},
         "children_on_file": {one.id for one in children},
     }  # fmt: skip
 
