@@ -1,8 +1,8 @@
-"""SQLite: one writer thread; turns that are waiting share one commit, each in a SAVEPOINT of its own (design 3)."""
+"""SQLite: one writer thread; turns that are waiting share one commit, and none suffers from another's failure."""
 
 import asyncio
 import threading
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from time import monotonic
@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from bot.lanes import GroupDead, Job, Lane, Lanes, T, Unavailable, Work, read_with, tell
+from bot.undoing import whole
 from storage.database import connect
 from storage.statements import command
 
@@ -19,7 +20,11 @@ LONGEST_GROUP = 0.05
 
 
 class SqliteDatabase:
-    """One writer thread; turns that are waiting share one commit, each in a SAVEPOINT of its own."""
+    """One writer thread; turns that are waiting share one commit.
+
+    They run without savepoints first. When one fails, or has to undo a part of itself, all of them run again, each in
+    a savepoint of its own (docs/decisions/0021).
+    """
 
     def __init__(self, url: str) -> None:
         self._engine = connect(url)
@@ -66,19 +71,24 @@ class SqliteDatabase:
     def _run_group(self, connection: Connection, jobs: list[Job]) -> list[Job]:
         """One commit for all that fit; if the transaction is lost under a turn, each runs again alone. What is left."""
         try:
-            return self._in_one(connection, jobs)
+            with whole(connection):
+                return self._in_one(connection, jobs, self._plainly)
+        except Exception:  # noqa: BLE001 - nothing of it is kept, and whose failure it is shows below
+            _rollback(connection)
+        try:
+            return self._in_one(connection, jobs, self._apart)
         except (GroupDead, DBAPIError):
             _rollback(connection)
             for job in jobs:
                 job.result = job.error = None
                 try:
-                    self._in_one(connection, [job])
+                    self._in_one(connection, [job], self._apart)
                 except (GroupDead, DBAPIError) as error:
                     _rollback(connection)
                     job.error = Unavailable(type(error).__name__)
             return []
 
-    def _in_one(self, connection: Connection, jobs: list[Job]) -> list[Job]:
+    def _in_one(self, connection: Connection, jobs: list[Job], run: Callable[[Connection, Job], None]) -> list[Job]:
         """Run them in one transaction, as many as may be; those that may not."""
         _begin(connection)
         began, done = monotonic(), 0
@@ -86,19 +96,25 @@ class SqliteDatabase:
             if done and monotonic() - began > LONGEST_GROUP:
                 break
             done += 1
-            command(connection, "SAVEPOINT turn")
-            try:
-                job.result = job.work(connection)
-            except GroupDead:
-                raise
-            except Exception as error:  # noqa: BLE001 - it goes to whoever asked for this turn
-                _check_alive(connection)
-                job.error = error
-                command(connection, "ROLLBACK TO turn")
+            run(connection, job)
             _check_alive(connection)
-            command(connection, "RELEASE turn")
         connection.commit()
         return jobs[done:]
+
+    def _plainly(self, connection: Connection, job: Job) -> None:
+        job.result = job.work(connection)
+
+    def _apart(self, connection: Connection, job: Job) -> None:
+        """Run it so that its failure is undone and goes to whoever asked for it."""
+        command(connection, "SAVEPOINT turn")
+        try:
+            job.result = job.work(connection)
+        except Exception as error:  # noqa: BLE001 - it goes to whoever asked for this turn
+            _check_alive(connection)
+            job.error = error
+            command(connection, "ROLLBACK TO turn")
+        _check_alive(connection)
+        command(connection, "RELEASE turn")
 
 
 def _begin(connection: Connection) -> None:

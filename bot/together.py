@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from bot.engine import Database, Lane
 from bot.postgres_engine import worth_again
-from storage.statements import command
+from bot.undoing import mark, release, undo
 
 Work = Callable[[Connection], object]
 
@@ -54,15 +54,15 @@ def _all(works: Sequence[Work], connection: Connection) -> list[Any]:
     """The error of each, None where it went well."""
     errors: list[Any] = []
     for work in works:
-        command(connection, "SAVEPOINT one")
+        mark(connection, "one")
         try:
             work(connection)
         except Exception as error:
             if isinstance(error, DBAPIError) and worth_again(error):
                 raise  # the engine runs all of them again
-            command(connection, "ROLLBACK TO one")
+            undo(connection, "one")
             errors.append(error)
         else:
             errors.append(None)
-        command(connection, "RELEASE one")
+        release(connection, "one")
     return errors

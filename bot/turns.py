@@ -20,6 +20,7 @@ from bot import faults, metrics, unsaid
 from bot.codec import Inbound, cut
 from bot.logs import place
 from bot.postgres_engine import worth_again
+from bot.undoing import mark, release, undo
 from handlers import recordings, routes
 from handlers.delivery import REPORTS
 from handlers.message import Message
@@ -35,7 +36,6 @@ from storage.lifecycle import NotAllowed
 from storage.outbox import OutboxKind, OutboxState
 from storage.people import Person
 from storage.rows import Known
-from storage.statements import command
 from storage.tasks import Task
 
 log = structlog.get_logger()
@@ -139,16 +139,16 @@ def run_kept(connection: Connection, now: datetime, policy: Policy, limit: int =
     began = monotonic()
     done = 0
     for row in rows:
-        command(connection, "SAVEPOINT kept")
+        mark(connection, "kept")
         try:
             done += _run_kept(connection, row, now, policy)
         except Exception as error:
             if isinstance(error, DBAPIError) and worth_again(error):
                 raise
-            command(connection, "ROLLBACK TO kept")
+            undo(connection, "kept")
             _keep_failed(Turn(connection, now, policy), row.id, row.attempts + 1, place(error))
             done += 1
-        command(connection, "RELEASE kept")
+        release(connection, "kept")
         if monotonic() - began > LONGEST_BATCH:
             break
     return done
@@ -254,7 +254,7 @@ def _run(
     attempts: int,
     passive: bool = True,
 ) -> Reply:
-    """Run the handler in a savepoint of its own, then keep what it said and where the talk stands."""
+    """Run the handler so that it can be undone, then keep what it said and where the talk stands."""
     if not attempts:
         _opened_window(talk, message, message.arrived_at or now)
     if message.event not in NOT_THE_PERSON:
@@ -284,14 +284,14 @@ def _run(
 
 def guarded(turn: Turn, act: Callable[[], None]) -> str | None:
     """Run a handler; a refusal is said, anything else is undone and described by kind and place (never its text)."""
-    command(turn.connection, "SAVEPOINT handler")
+    mark(turn.connection, "handler")
     before = copy(turn.talk)
     try:
         act()
         turn.settle()
     except (Refused, NotAllowed) as refusal:
         turn.abandon()
-        command(turn.connection, "ROLLBACK TO handler")
+        undo(turn.connection, "handler")
         turn.talk = before
         name, values = (refusal.name, refusal.values) if isinstance(refusal, Refused) else ("common/not_now", {})
         turn.said = [render(name, **values)]
@@ -299,9 +299,9 @@ def guarded(turn: Turn, act: Callable[[], None]) -> str | None:
         turn.abandon()
         if isinstance(error, DBAPIError) and worth_again(error):
             raise  # the engine runs the whole turn again
-        command(turn.connection, "ROLLBACK TO handler")
+        undo(turn.connection, "handler")
         return place(error)
-    command(turn.connection, "RELEASE handler")
+    release(turn.connection, "handler")
     return None
 
 

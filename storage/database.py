@@ -179,6 +179,7 @@ def connect(url: str, *, read_only: bool = False) -> Engine:
             "journal_mode=WAL",
             "synchronous=FULL",
             "foreign_keys=ON",
+            "temp_store=MEMORY",  # also the pages that a savepoint keeps, which went to a file: 48 writes a message
             *(["query_only=ON"] if read_only else []),
         ):
             cursor.execute(f"PRAGMA {pragma}")

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, text
 
 from bot.engine import Database, Lane, Unavailable, open_database
 from bot.sqlite_engine import LONGEST_GROUP
+from bot.undoing import mark, release, undo
 
 
 @pytest.fixture
@@ -59,6 +60,20 @@ async def test_one_failing_turn_does_not_touch_its_neighbours(database: Database
         type(results[3]).__name__ == "Unavailable"
     )
     assert await words(database) == ["a", "b"]
+
+
+async def test_a_turn_that_undoes_a_part_of_itself_keeps_the_rest_and_touches_nobody(database: Database) -> None:
+    def think_again(connection: Connection) -> None:
+        write(connection, "b")
+        mark(connection, "part")
+        write(connection, "undone")
+        undo(connection, "part")
+        write(connection, "c")
+        release(connection, "part")
+
+    everybody = (partial(write, word="a"), think_again, partial(write, word="d"))
+    await asyncio.gather(*(database.run(work) for work in everybody))
+    assert await words(database) == ["a", "b", "c", "d"]
 
 
 async def test_turns_of_one_key_keep_their_order(database: Database) -> None:
