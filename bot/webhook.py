@@ -136,8 +136,11 @@ class Webhook:
     async def _opened(self, request: Request) -> Inbound | Rejected | None:
         """The message; None when not all of the body came, which the platform delivers again."""
         try:
-            async with asyncio.timeout(self._last_moment):
+            if request.content.is_eof():  # all of it came with the head, as nearly always
                 body = await request.read()
+            else:
+                async with asyncio.timeout(self._last_moment):
+                    body = await request.read()
         except web.RequestPayloadError:  # not coded as its header says
             request.content.feed_eof()  # else aiohttp reads the rest, to throw it away, and meets the same error
             return Rejected("body")

@@ -336,6 +336,32 @@ def test_text_is_kept_letter_for_letter() -> None:
     assert push(xml("<Content>a</Content><bizmsgmenuid>12</bizmsgmenuid>")).menu_id == "12"
 
 
+_TYPED = st.text(st.sampled_from("你A1 \n\t\r\x0b\x85\u3000\ufffe\U0001f600<>&;]['\"=") | st.characters(codec="utf-8"))
+_GAPS = st.sampled_from(["", "\n", "\n    ", " ", "\r\n", "\t", "\x0b", "x", "<!-- -->"])
+
+
+@given(_TYPED, _GAPS, _GAPS)
+@settings(max_examples=400)
+def test_typed_words_are_read_as_wechatpy_reads_them(typed: str, gap: str, after: str) -> None:
+    document = (
+        f"<xml>{gap}<ToUserName><![CDATA[{GH}]]></ToUserName><FromUserName><![CDATA[{OPENID}]]></FromUserName>"
+        f"{gap}<CreateTime>{STAMP}</CreateTime><MsgType><![CDATA[text]]></MsgType>{gap}"
+        f"<Content><![CDATA[{typed}]]></Content><MsgId>605</MsgId>{after}</xml>{after}"
+    )
+    opened = PLAIN.open_push(signed(), document.encode())
+    try:
+        theirs = parse_message(document)._data
+    except Exception:  # noqa: BLE001 - whatever it cannot read
+        assert isinstance(opened, Rejected)
+        return
+    if isinstance(opened, Rejected):  # we refuse more: a field that comes twice, and the like
+        assert not all(isinstance(theirs.get(name), str) for name in ("Content", "MsgId", "CreateTime"))
+        return
+    assert (opened.text or "").strip() == (theirs["Content"] or ""), "blanks apart, which it strips"
+    assert (opened.openid, opened.to, opened.msg_id) == (OPENID, GH, "605")
+    assert opened.create_time == int(theirs["CreateTime"])
+
+
 def test_the_placeholder_for_stickers_is_nobody_s_words() -> None:
     for body in (UNSUPPORTED, f" {UNSUPPORTED}\n"):
         inbound = push(xml(f"<Content><![CDATA[{body}]]></Content>"))
