@@ -18,7 +18,7 @@ from bot.renditions import Renderer
 from bot.sender import Sender
 from handlers.policy import Policy
 from handlers.workdays import CHINA
-from storage import outbox
+from storage import outbox, waiting
 
 log = structlog.get_logger()
 
@@ -92,6 +92,7 @@ class Worker:
         self.media = Loop("media", fetcher.drain, in_rounds=True)
         self.renditions = Loop("renditions", renderer.drain, in_rounds=True)
         self._loops = (self.kept, self.due, self.alarms, self.send, self.media, self.renditions)
+        self._looking = Loop("look", self._look)
         self._scheduler = AsyncIOScheduler(
             timezone=CHINA, job_defaults={"max_instances": 1, "coalesce": True, "misfire_grace_time": None}
         )
@@ -101,14 +102,14 @@ class Worker:
 
     def start(self) -> None:
         """Start the loops and their ticks."""
-        for loop in self._loops:
+        for loop in (*self._loops, self._looking):
             loop.start()
         self._scheduler.add_job(self._tick, "interval", seconds=TICK_SECONDS)
         self._scheduler.add_job(self._erase, "interval", minutes=10)
         self._scheduler.start()
         metrics.tick_age.reset()
         self._minding = asyncio.create_task(self._mind_the_clock(), name="clock")
-        self.wake()
+        self._wake_all()
 
     def every(self, seconds: float, work: Callable[[], Awaitable[object]], *, at_once: bool = False) -> None:
         """Run something else now and then; `at_once`: also when the worker starts."""
@@ -125,9 +126,8 @@ class Worker:
         return work_or_wait
 
     def wake(self) -> None:
-        """A turn left something to do."""
-        for loop in self._loops:
-            loop.wake()
+        """A turn may have left something to do: one look for all loops, since most turns leave nothing."""
+        self._looking.wake()
 
     async def stop(self) -> None:
         """No more ticks; what is under way is finished, what was only claimed goes back for another process."""
@@ -138,7 +138,7 @@ class Worker:
         self._stopping = True
         self._sender.stop()
         self._fetcher.stop()
-        await asyncio.gather(*(loop.stop() for loop in self._loops))
+        await asyncio.gather(*(loop.stop() for loop in (self._looking, *self._loops)))
 
     async def run_all(self) -> None:
         """Do everything that is due now, until nothing is left (a moved clock waits for this)."""
@@ -171,7 +171,18 @@ class Worker:
     async def _tick(self) -> None:  # a plain function would run on a thread, from where no loop may be woken
         self._ticked = monotonic()
         metrics.tick_age.reset()
-        self.wake()
+        self._wake_all()
+
+    def _wake_all(self) -> None:
+        for loop in self._loops:
+            loop.wake()
+
+    async def _look(self) -> int:
+        found = await self._database.run(partial(waiting.due, now=self._clock.now()), Lane.ALARM)
+        for loop in self._loops:
+            if found[loop.name]:
+                loop.wake()
+        return 0
 
     async def _rounds(self, run: Callable[..., int]) -> int:
         """Run due work, one short transaction after the other, until there is none."""
