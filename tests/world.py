@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Connection, Engine, bindparam, func, select
 
 from bot import turns
 from bot.inbound import Inbound
@@ -167,8 +167,9 @@ class World:
     def pass_(self, **time: float) -> None:
         """Let time pass, stepping through everything that falls due."""
         until = self.now + timedelta(**time)
-        while (step := self.run(partial(next_due, until=until))) is not None:
-            self.now = max(self.now, step)
+        self.settle()
+        while (step := self.run(partial(next_due, after=self.now, until=until))) is not None:
+            self.now = step
             self.settle()
         self.now = until
         self.settle()
@@ -248,13 +249,20 @@ class World:
         self.turn(lambda turn: turn.session.add(row))
 
 
-_NEXT = [select(func.min(row.next_at)) for row in (Inbox, Outbox, Task)]
+_NEXT = [
+    select(func.min(row.next_at)).where(row.next_at > bindparam("after", type_=row.next_at.type))
+    for row in (Inbox, Outbox, Task)
+]
 """Media are not among them: nothing fetches them here."""
 
 
-def next_due(connection: Connection, until: datetime) -> datetime | None:
-    """The next moment at which something falls due, up to `until`."""
-    moments = [moment for query in _NEXT if (moment := connection.execute(query).scalar()) is not None]
+def next_due(connection: Connection, after: datetime, until: datetime) -> datetime | None:
+    """The next moment at which something falls due, up to `until`.
+
+    What was due before waits for something else, as words do for earlier ones to the same person.
+    """
+    found = (connection.execute(query, {"after": after}).scalar() for query in _NEXT)
+    moments = [moment for moment in found if moment is not None]
     return min((moment for moment in moments if moment <= until), default=None)
 
 

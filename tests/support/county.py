@@ -182,8 +182,9 @@ class Weeks:
     def pass_(self, hours: float) -> None:
         """Time passes; after everything that falls due the county is looked at."""
         until = self.world.now + timedelta(hours=hours)
-        while (step := self.world.run(partial(next_due, until=until))) is not None:
-            self.world.now = max(self.world.now, step)
+        self.world.settle()
+        while (step := self.world.run(partial(next_due, after=self.world.now, until=until))) is not None:
+            self.world.now = step
             self.world.settle()
             if self._who_has_what() != self.seen:
                 self.look()
