@@ -186,7 +186,6 @@ def run_due(connection: Connection, now: datetime, policy: Policy, limit: int = 
         if row.kind not in kinds:
             kinds.add(row.kind)
             looked_at |= _look_at_many(Turn(connection, now, policy), row.kind, rows)
-        metrics.turns.labels("due").inc()
         metrics.due_lag_seconds.observe((now - row.next_at).total_seconds())
         if row.id in looked_at:
             continue
@@ -202,6 +201,7 @@ def run_due(connection: Connection, now: datetime, policy: Policy, limit: int = 
             tasks.failed(connection, row.id, again, error)
             if not row.failures:
                 _after_failure(Turn(connection, now, policy), row)
+    metrics.turns.labels("due").inc(len(looked_at))
     if rows:
         faults.reach("due_before_commit")
     return len(looked_at)

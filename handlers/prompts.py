@@ -4,7 +4,9 @@ A push names no child and no reporter: it says how many things of which kind, an
 county's hours, only so often in an hour, and late if it must be; then it says by how much.
 """
 
+from collections import Counter
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
@@ -153,14 +155,36 @@ def _with(waiting: Any | None, more: list[Asked]) -> list[Asked]:  # noqa: ANN40
 
 
 def _content(asked: list[Asked], now: datetime) -> dict[str, object]:
-    kinds = [one.kind for one in asked]
-    counts = [(label("task_kind", kind), kinds.count(kind)) for kind in dict.fromkeys(kinds)]
-    late = [hours for one in asked if (hours := one.hours_late(now))]
-    hours, past, total = max(late, default=0), sum(one.past for one in asked), len(asked)
-    what = render("tasks/card", count=min(total, LONGEST), hours=min(hours, LONGEST), past=past)
-    card = Card("task", {"what": what, "count": str(total)}, "/m/tasks")
+    kinds = Counter(one.kind for one in asked)
+    hours_late = {one.since: one.hours_late(now) for one in asked}
+    late = [hours for one in asked if (hours := hours_late[one.since])]
+    words = _Words(tuple(kinds.items()), len(late), max(late, default=0), sum(one.past for one in asked))
+    text, what = _said(words)
+    card = Card("task", {"what": what, "count": str(len(asked))}, "/m/tasks")
     return {
-        "text": render("tasks/prompt", counts=counts, total=total, late=len(late), hours=hours, past=past),
+        "text": text,
         "tasks": [list(one) for one in asked],
         "card": {"purpose": card.purpose, "values": dict(card.values), "path": card.path},
     }
+
+
+class _Words(NamedTuple):
+    """All that the words of a prompt depend on: how many of each kind, how many late, and by how much the latest."""
+
+    kinds: tuple[tuple[str, int], ...]
+    late: int
+    hours: int
+    past: int
+
+
+@lru_cache(maxsize=256)  # in the morning of a county many are asked the same
+def _said(words: _Words) -> tuple[str, str]:
+    """The prompt and its card."""
+    total = sum(many for _, many in words.kinds)
+    counts = [(label("task_kind", kind), many) for kind, many in words.kinds]
+    text = render(
+        "tasks/prompt", counts=counts, total=total, late=words.late, hours=words.hours, past=words.past
+    )  # fmt: skip
+    return text, render(
+        "tasks/card", count=min(total, LONGEST), hours=min(words.hours, LONGEST), past=words.past
+    )  # fmt: skip

@@ -7,7 +7,7 @@ yet, the holder can be reached, nothing was tried in vain. All else is left to t
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from handlers import prompts, visit_ladder
 from handlers.turn import Turn
@@ -16,30 +16,43 @@ from handlers.workdays import in_window, local_day
 from storage import visits
 from storage.tasks import Task
 
-Plan = tuple[datetime, datetime | None]
-"""When a visit was to be asked for, and when to look at it next."""
+
+class Plan(NamedTuple):
+    """Of all visits whose days, level and holder's hour are the same."""
+
+    asked_for: datetime
+    """When they were to be asked for, and as the prompt says it."""
+    since: str
+    next_at: datetime | None
+    """When to look at them next."""
 
 
 def ask(turn: Turn, ids: Sequence[int]) -> Collection[int]:
     """Ask for those of these visits that are plain (their ids): one prompt for each holder."""
     if in_window(turn.policy, turn.now) > turn.now:
         return ()
-    known: dict[tuple[date, date, int, str], Plan | None] = {}
+    known: dict[tuple[date, date, int | None, str], Plan | None] = {}
     asked: defaultdict[int, list[prompts.Asked]] = defaultdict(list)
-    done = []
+    done: defaultdict[datetime | None, list[int]] = defaultdict(list)
     for row in visits.not_asked_yet(turn.connection, ids):
-        alike = (local_day(row.due_at), local_day(row.opened_at), row.person_id, row.level)
+        alike = (local_day(row.due_at), local_day(row.opened_at), row.prompt_hour, row.level)
         if alike not in known:
             known[alike] = _plan(turn, row)
         plan = known[alike]
         if plan is not None and row.contact is not None:
-            asked[row.contact].append(prompts.asked(turn, row, plan[0]))
-            done.append({"id": row.id, "person_id": row.person_id, "next_at": plan[1]})
+            asked[row.contact].append(_asked(turn, row, plan))
+            done[plan.next_at].append(row.id)
     for contact, more in asked.items():
         prompts.ask(turn, contact, more)
-    if done:
-        visits.asked(turn.connection, done, step=ASK, now=turn.now)
-    return {one["id"] for one in done}
+    for next_at, some in done.items():
+        visits.asked(turn.connection, some, next_at=next_at, step=ASK, now=turn.now)
+    return {one for some in done.values() for one in some}
+
+
+def _asked(turn: Turn, row: Any, plan: Plan) -> prompts.Asked:  # noqa: ANN401 - a row
+    if row.opened_at > plan.asked_for:
+        return prompts.asked(turn, row, plan.asked_for)
+    return prompts.Asked(row.id, row.kind, plan.since, row.due_at < row.opened_at, red=False)
 
 
 def _plan(turn: Turn, row: Any) -> Plan | None:  # noqa: ANN401 - a row
@@ -50,4 +63,7 @@ def _plan(turn: Turn, row: Any) -> Plan | None:  # noqa: ANN401 - a row
         return None
     task.asked_at = turn.now
     at = moments[ASK]
-    return (at, visit_ladder.next_look(turn, task, row.level, {ASK: turn.now}, 0)) if at is not None else None
+    if at is None:
+        return None
+    since = in_window(turn.policy, at).isoformat()
+    return Plan(at, since, visit_ladder.next_look(turn, task, row.level, {ASK: turn.now}, 0))

@@ -189,7 +189,7 @@ def _driver(connection: Connection) -> Any:  # noqa: ANN401 - sqlite3's or psyco
 
 def _compile(statement: Executable, dialect: Dialect, values: Values) -> _Compiled:
     visitors.traverse(statement, {}, {"bindparam": _asked_later})  # type: ignore[call-overload]  # as below
-    keys = list(values) if isinstance(statement, Insert) else None
+    keys = list(values) if isinstance(statement, Insert) and statement.select is None else None
     compiled = statement.compile(dialect=dialect, column_keys=keys, compile_kwargs={"render_postcompile": True})  # type: ignore[attr-defined]  # every statement is a ClauseElement
     assert isinstance(compiled, SQLCompiler)  # noqa: S101 - no DDL is hot
     in_statement = compiled.params | {column.key: _default(column) for column in compiled.insert_prefetch}

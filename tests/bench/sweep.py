@@ -110,6 +110,6 @@ def _as_before(url: str) -> None:
     with engine.begin() as connection:
         connection.execute(TaskTold.__table__.delete())
         connection.execute(Outbox.__table__.delete())
-        again = {"rung": 0, "prompted_at": None, "next_at": datetime.now(UTC) - timedelta(minutes=5)}
+        again = {"rung": 0, "prompted_at": None, "asked_at": None, "next_at": datetime.now(UTC) - timedelta(minutes=5)}
         connection.execute(update(Task).where(Task.prompted_at.is_not(None)).values(again))
     engine.dispose()

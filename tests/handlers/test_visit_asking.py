@@ -97,3 +97,10 @@ def test_at_night_nobody_is_asked(village: Village) -> None:
     alone, together = done(village, now, 1), done(village, now, 100)
     assert alone == together
     assert alone[2] == []
+
+
+def test_each_is_asked_by_the_hour_they_chose(village: Village) -> None:
+    village.turn(lambda turn: setattr(turn.session.get_one(Person, village.deputy.id), "prompt_hour", 10))
+    for hours in (1, 3):
+        now = DUE + timedelta(hours=hours)
+        assert done(village, now, 1) == done(village, now, 100)
