@@ -1,10 +1,12 @@
-"""Measures the understanding of free words: `python -m tests.handlers.evaluate_understanding [dev|tuned|unseen]`.
+"""Measures the understanding of free words: `python -m tests.handlers.evaluate_understanding [dev|earlier|seen|unseen]`.
 
-Three sets: the sixty of utterances.tsv ("dev"), and of utterances_more.tsv two thirds that were looked at while the
-lexicon was written ("tuned") and the third whose number is divisible by three, which was not ("unseen").
+The sets: the sixty of utterances.tsv ("dev"), the 330 of utterances_more.tsv ("earlier", all of them looked at by now),
+and the messages of utterances_told.tsv, of which two thirds may be looked at while the lexicon is written ("seen") and
+one third, by the hash of its words, may not ("unseen"; its misses are printed only when it is named).
 """
 
 import csv
+import hashlib
 import sys
 import time
 from collections import Counter
@@ -31,18 +33,32 @@ class Message:
     intent: str
     category: str
     urgency: str
+    also: str = ""
+    """Other categories that are right as well, with a stroke between them."""
+    who: str = ""
+    """Who says it: for the reader, the rules are not told."""
+    age: str = ""
+    sex: str = ""
+    place: str = ""
+    time: str = ""
+    relation: str = ""
+    injuries: str = ""
 
     @cached_property
     def heard(self) -> Understanding:
         return understand(self.text.replace("\\n", "\n"), self.role)
 
     @property
-    def number(self) -> int:
-        return int(self.id[1:])
+    def set_apart(self) -> bool:
+        """Whether it is in the third that nobody looks at while the lexicon is written."""
+        return int(hashlib.sha256(self.text.encode()).hexdigest(), 16) % 3 == 0
 
     @property
     def wanted(self) -> set[int]:
-        return set() if self.category == "none" else {int(self.category)} | ALSO_RIGHT.get(self.id, set())
+        if self.category == "none":
+            return set()
+        also = {int(code) for code in self.also.split("/") if code.isdecimal()}
+        return {int(self.category)} | also | ALSO_RIGHT.get(self.id, set())
 
     @property
     def right_situation(self) -> bool:
@@ -61,11 +77,12 @@ def messages(file: str) -> list[Message]:
 
 
 def sets() -> dict[str, list[Message]]:
-    more = messages("utterances_more.tsv")
+    told = messages("utterances_told.tsv")
     return {
         "dev": messages("utterances.tsv"),
-        "tuned": [message for message in more if message.number % 3],
-        "unseen": [message for message in more if message.number % 3 == 0],
+        "earlier": messages("utterances_more.tsv"),
+        "seen": [message for message in told if not message.set_apart],
+        "unseen": [message for message in told if message.set_apart],
     }
 
 
@@ -187,7 +204,8 @@ def main(names: Sequence[str]) -> None:
     chosen = {name: rows for name, rows in sets().items() if name in names or not names}
     for name, rows in chosen.items():
         print(Figures(rows).report(name))  # noqa: T201 - printing is what this is for
-        print(Figures(rows).misses())  # noqa: T201 - the same
+        if name != "unseen" or names:
+            print(Figures(rows).misses())  # noqa: T201 - the same
     print(f"{milliseconds_per_message(next(iter(chosen.values()))):.2f} ms a message")  # noqa: T201 - the same
 
 
