@@ -21,8 +21,18 @@ _ENOUGH = 3
 """Weights of the rules for one situation that together make it worth suggesting."""
 _ALARMING = 5
 """Points of small signs that together are danger; messages/lexicon/danger.toml explains them to the county."""
+_ALARMING_NOW = 4
+"""The same with a word of the present, which says that it is not over."""
+_GRAVE = 7
+"""So many that they are danger without a word of the present, also where a situation is known, unless it is
+something found or told of."""
 _WORRYING = 4
 """Points of small signs that are worth a human look when a child is spoken of and nothing else was understood."""
+_CALM = 3
+"""Points more that it takes where the message says that all is well."""
+_CHILDREN = frozenset({"[child]", "[girl]"})
+_PEOPLE = frozenset({"[child]", "[girl]", "[me]", "[adult]", "[person]", "[help]"})
+"""Small signs are danger only where people are spoken of: beasts, weather and tools are dangerous every day."""
 _VAGUE = frozenset({"", "greeting"})
 """What a message may be besides, and still be looked at for small signs."""
 _SUGGESTED = 3
@@ -94,12 +104,19 @@ def understand(text: str, role: str | None = None) -> Understanding:
     frame = _frame(said, fired)
     if frame:
         return _harmless(frame, said, words, facts)
-    signs, fired = [rule for rule in fired if rule.alarm], [rule for rule in fired if not rule.alarm]
-    scores = _scores(fired, facts)
+    signs, hints = [rule for rule in fired if rule.alarm], [rule for rule in fired if rule.hint]
+    fired = [rule for rule in fired if not rule.alarm and not rule.hint]
     endangering = [rule for rule in fired if _is_now(rule, said)]
-    likely = [code for code in scores if scores[code] >= _ENOUGH]
-    if not endangering and _is_alarming(signs, said, known=bool(likely)):
+    if _is_about_child(heard):
+        fired += hints
+    scores = _scores(fired, facts)
+    calm = _CALM if "calm" in said else 0
+    likely = [code for code in scores if scores[code] >= _ENOUGH + calm]
+    points = sum(rule.alarm for rule in signs) - calm if heard.spans.keys() & _PEOPLE else 0
+    if not endangering and _is_alarming(points, said, known=bool(likely)):
         endangering = signs
+    elif not endangering and likely and "cry" in said:
+        endangering = fired
     if endangering:
         first = _scores(fired if endangering is signs else endangering, facts)
         second = _scores((*fired, *signs), facts)
@@ -110,7 +127,7 @@ def understand(text: str, role: str | None = None) -> Understanding:
         ordered = sorted(likely, key=lambda code: -scores[code])
         return Understanding(intent, tuple(ordered[:_SUGGESTED]), "urgent", _names(fired), **facts)
     sign = _everyday(said, role, read.length)
-    if sign in _VAGUE and _is_worrying(signs, heard):
+    if sign in _VAGUE and points >= _WORRYING and heard.spans.keys() & _CHILDREN:
         return Understanding("report", tuple(_scores(signs, facts)), "urgent", _names(signs), **facts)
     intent, topic = _INTENTS.get(sign, ("chitchat", ""))
     because = (words.names[sign],) if sign else ()
@@ -135,6 +152,8 @@ def _read(text: str) -> _Read | None:
     if not words.readable.search(words.placeholder.sub("", raw)):
         return None
     heard = words.hear(raw)
+    if _age(raw) is not None:
+        heard.spans.setdefault("[child]", []).append((0, 0))
     fired = heard.names(words.phrases)
     return _Read(
         len(raw), heard, heard.names(words.signs), [rule for rule in words.rules if rule.name in fired],
@@ -157,30 +176,29 @@ def _is_now(rule: Rule, said: set[str]) -> bool:
     return False
 
 
-def _is_alarming(signs: Iterable[Rule], said: set[str], *, known: bool) -> bool:
+def _is_alarming(points: int, said: set[str], *, known: bool) -> bool:
     """Whether small signs, none of which is enough alone, together are danger at this moment.
 
     `known`: a situation was recognised, so somebody is woken anyway, and danger needs a word of the present.
     """
-    if sum(rule.alarm for rule in signs) < _ALARMING:
+    now = bool(said & {"present", "present_weak"})
+    if points < (_ALARMING_NOW if now else _ALARMING):
         return False
-    if known or "past" in said:
-        return bool(said & {"present", "present_weak"})
-    return True
+    return now or not ("past" in said or (known and (points < _GRAVE or "told" in said)))
 
 
-def _is_worrying(signs: Iterable[Rule], heard: Heard) -> bool:
-    """Whether an account that no rule knows holds small signs about a child: better one call than a child missed."""
-    about_child = "[child]" in heard.spans or "[girl]" in heard.spans
-    return about_child and sum(rule.alarm for rule in signs) >= _WORRYING
+def _is_about_child(heard: Heard) -> bool:
+    """Whether a child is spoken of, or speaks of somebody grown up."""
+    return bool(heard.spans.keys() & _CHILDREN) or {"[me]", "[adult]"} <= heard.spans.keys()
 
 
 def _frame(said: set[str], fired: Sequence[Rule]) -> str | None:
     """The frame that makes frightening words harmless: an advert, the news, a play, a training, a what-if, a joke."""
     if "cry" in said:
         return None
-    if "spam" in said:
-        return "spam"
+    advert = "spam" if "spam" in said else "spam_weak" if "spam_weak" in said and not fired else None
+    if advert:
+        return advert
     told = [name for name in ("news", "play", "training") if name in said]
     if told and "own_child" not in said:
         return told[0]
@@ -192,7 +210,7 @@ def _frame(said: set[str], fired: Sequence[Rule]) -> str | None:
 
 
 def _harmless(frame: str, said: set[str], words: Book, facts: "_Facts") -> Understanding:
-    if frame == "spam":
+    if frame.startswith("spam"):
         return Understanding("spam", (), "normal", (words.names[frame],), **facts)
     topic: Literal["", "question"] = "question" if frame == "hypothetical" or "question" in said else ""
     return Understanding("chitchat", (), "normal", (words.names[frame],), topic, **facts)
@@ -233,8 +251,8 @@ _INTENTS: dict[str, tuple[str, Literal["", "greeting", "question", "benefit"]]] 
     "supplement": ("supplement", ""),
     "accept_task": ("accept_task", ""),
     "figures": ("progress_query", ""),
-    "record_visit": ("record_visit", ""),
     "progress_query": ("progress_query", ""),
+    "record_visit": ("record_visit", ""),
     "question": ("chitchat", "question"),
     "benefit": ("report", "benefit"),
     "need": ("report", ""),

@@ -1,4 +1,4 @@
-"""Measures the understanding of free words: `python -m tests.handlers.evaluate_understanding [dev|earlier|seen|unseen]`.
+"""Measures the understanding of free words: `python -m tests.handlers.evaluate_understanding [dev|earlier|…]`.
 
 The sets: the sixty of utterances.tsv ("dev"), the 330 of utterances_more.tsv ("earlier", all of them looked at by now),
 and the messages of utterances_told.tsv, of which two thirds may be looked at while the lexicon is written ("seen") and

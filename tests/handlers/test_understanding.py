@@ -19,7 +19,7 @@ def lines(file: str) -> list[str]:
     return (DATA / file).read_text(encoding="utf-8").splitlines()
 
 
-@pytest.mark.parametrize("name", ["dev"])
+@pytest.mark.parametrize("name", ["dev", "earlier", "seen"])
 def test_the_targets_hold_on_the_messages_that_were_looked_at(name: str) -> None:
     figures = Figures(sets()[name])
     assert not figures.missed_danger, figures.misses()
@@ -34,9 +34,9 @@ def test_the_third_that_was_not_looked_at_is_measured_and_has_not_become_worse(
     with capsys.disabled():
         print(f"\n{figures.report('unseen')}")  # noqa: T201 - the figures are to be read
     # What it was when it was first measured; docs/understanding.md says why it is not the target.
-    assert len(figures.missed_danger) <= 11
-    assert len(figures.wrong_situation) <= 35
-    assert len(figures.false_alarms) <= 13
+    assert len(figures.missed_danger) <= 4
+    assert len(figures.wrong_situation) <= 6
+    assert len(figures.false_alarms) <= 4
 
 
 def test_what_a_message_costs_is_bounded_and_grows_no_faster_than_its_length() -> None:
@@ -48,9 +48,9 @@ def test_what_a_message_costs_is_bounded_and_grows_no_faster_than_its_length() -
     assert calls(partial(understand, everything)) <= 40 * len(everything)
 
 
-def test_there_are_seven_hundred_more_messages_and_none_twice() -> None:
+def test_there_are_eight_hundred_more_messages_and_none_twice() -> None:
     texts = [message.text for rows in sets().values() for message in rows]
-    assert len(texts) >= 760
+    assert len(texts) >= 860
     assert len(set(texts)) == len(texts)
 
 
@@ -119,6 +119,35 @@ def test_a_threat_at_the_door_is_danger_and_says_by_which_rule() -> None:
         "urgency": "immediate_danger",
         "because": ["拿刀拿棍逼近"],
     }
+
+
+def test_small_signs_of_a_situation_count_together_and_only_where_a_child_is_spoken_of() -> None:
+    told = understand("家里大人吸毒抓进去了 她带着弟弟过 电都停了", "teacher")
+    assert (told.kind, told.situations[0]) == ("report", 6)
+    assert set(told.because) == {"大人不在了", "孩子自己过"}
+    assert understand("她带着弟弟过周末", "teacher").situations == ()
+    assert understand("楼下那家老人过世了 电都停了", "villager").situations == ()
+
+
+def test_what_is_calm_takes_more_signs_and_never_silences_plain_danger() -> None:
+    assert understand("娃摔得青一块紫一块", "villager").situations == (4,)
+    assert understand("孩子学骑车 蹭破点皮 已经好了", "villager").kind == "other"
+    assert understand("比赛赢了 高兴 他爸正拿菜刀追娃", "villager").kind == "danger"
+
+
+def test_words_of_one_thing_are_in_one_clause() -> None:
+    assert "大人打孩子" in understand("他打了三天孩子", "villager").because
+    assert "大人打孩子" not in understand("他打了三天 孩子没睡好", "villager").because
+
+
+def test_a_word_that_holds_a_harmless_one_is_heard() -> None:
+    assert understand("他提起杀猪刀在追娃", "villager").kind == "danger"
+    assert understand("今天杀猪请客 娃高兴", "villager").urgency == "normal"
+
+
+def test_beasts_and_crops_are_nobodys_danger() -> None:
+    for text in ("狗昨天走丢了 急死了", "树上吊着个马蜂窝 哪个去捅一哈", "地里的苞谷要淹死完", "今天杀了只鸭 血留着"):
+        assert understand(text, "villager").urgency == "normal", text
 
 
 def test_laughter_does_not_silence_a_cry_for_help() -> None:
