@@ -8,10 +8,10 @@ consents add up the platform does not say.
 from datetime import datetime
 from zlib import crc32
 
-from sqlalchemy import Connection, ForeignKey, String, bindparam, delete, select, update
+from sqlalchemy import Connection, ForeignKey, String, UniqueConstraint, bindparam, delete, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
-from storage.database import Base
+from storage.database import Base, Id
 from storage.statements import Hot
 
 
@@ -19,9 +19,11 @@ class OptIn(Base):
     """What somebody said last about one notice."""
 
     __tablename__ = "opt_in"
+    __table_args__ = (UniqueConstraint("contact_id", "template_id"),)
 
-    contact_id: Mapped[int] = mapped_column(ForeignKey("contact.id"), primary_key=True, autoincrement=False)
-    template_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    contact_id: Mapped[int] = mapped_column(ForeignKey("contact.id"))
+    template_id: Mapped[str] = mapped_column(String(64))
     said_at: Mapped[datetime]
     """By the platform's clock: an event that comes late changes nothing that was said after it."""
     agrees: Mapped[bool]
@@ -39,7 +41,7 @@ _SAY = Hot(
         where=_O.c.said_at <= new.excluded.said_at,
     )
 )
-_HOLDS = Hot(select(_O.c.contact_id).where(*_MINE, *_OPEN))
+_HOLDS = Hot(select(_O.c.id).where(*_MINE, *_OPEN))
 _USE = Hot(update(_O).where(*_MINE).values(used_at=bindparam("now")))
 _GIVE_BACK = Hot(update(_O).where(*_MINE).values(used_at=None))
 _NONE_LEFT = Hot(update(_O).where(*_MINE).values(agrees=False))
