@@ -7,22 +7,46 @@ from pathlib import Path
 
 import click
 
-from bot import (
-    backup_commands,
-    demo_commands,
-    faults,
-    import_commands,
-    key_commands,
-    operator_commands,
-    people_commands,
-    watch_commands,
-)
+from bot import faults
 from bot.app import running
 from bot.cli import Tongban, run_until_stopped, settings_of
 from storage.migrate import upgrade
 
 
-@click.group(cls=Tongban)
+class Everything(Tongban):
+    """`run` stays in memory for good, so what only the others need (lists, sheets, the stand-in) waits for them."""
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        """One command."""
+        if name not in self.commands:
+            self._add_others()
+        return super().get_command(context, name)
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        """Every command's name."""
+        self._add_others()
+        return super().list_commands(context)
+
+    def _add_others(self) -> None:
+        from bot import (  # noqa: PLC0415 - see above
+            backup_commands,
+            demo_commands,
+            import_commands,
+            key_commands,
+            operator_commands,
+            people_commands,
+            watch_commands,
+        )
+
+        for module in (
+            backup_commands, demo_commands, import_commands, key_commands, operator_commands, people_commands,
+            watch_commands,
+        ):  # fmt: skip
+            for command in module.COMMANDS:
+                self.add_command(command)
+
+
+@click.group(cls=Everything)
 @click.option(
     "--config", type=click.Path(dir_okay=False, path_type=Path), help="Default: TONGBAN_CONFIG or config.toml."
 )
@@ -54,17 +78,6 @@ def migrate(context: click.Context) -> None:
     upgrade(settings_of(context).database.url)
     click.echo("The database is up to date.")
 
-
-for _command in (
-    *backup_commands.COMMANDS,
-    *demo_commands.COMMANDS,
-    *import_commands.COMMANDS,
-    *key_commands.COMMANDS,
-    *operator_commands.COMMANDS,
-    *people_commands.COMMANDS,
-    *watch_commands.COMMANDS,
-):
-    main.add_command(_command)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -3,6 +3,7 @@
 The lexicon is `messages/lexicon/*.toml`; `docs/understanding.md` says how a county reads and edits it.
 """
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,9 +12,12 @@ from itertools import accumulate
 from typing import Literal, Protocol, TypeVar, cast
 
 import ahocorasick
-from pypinyin import Style, pinyin
 
 from messages import lexicon, plain
+
+# The sounds of 47,000 words, of which each letter for itself needs none, take 45 MB: pypinyin's own switches.
+os.environ |= {"PYPINYIN_NO_PHRASES": "true", "PYPINYIN_NO_DICT_COPY": "true"}
+from pypinyin import Style, pinyin
 
 Span = tuple[int, int]
 Phrase = tuple[tuple[str, ...], ...]

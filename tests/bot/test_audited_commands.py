@@ -38,8 +38,11 @@ NOTHING_OF_PEOPLE = {
 def leaves(at: click.Command, *name: str) -> Iterator[str]:
     """Every command by its words."""
     if isinstance(at, click.Group):
-        for word, one in at.commands.items():
-            yield from leaves(one, *name, word)
+        context = click.Context(at)
+        for word in at.list_commands(context):
+            found = at.get_command(context, word)
+            assert found is not None
+            yield from leaves(found, *name, word)
     else:
         yield " ".join(name)
 
