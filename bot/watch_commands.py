@@ -48,7 +48,11 @@ def watch(context: click.Context, *, test: bool) -> None:
 
 async def _try(settings: Settings, http: aiohttp.ClientSession) -> list[str]:
     teller, news = Teller(settings, http), trial(settings, datetime.now(UTC).isoformat())
-    return [f"{way}\t{'sent' if await teller.tell(way, news) else 'failed'}" for way in teller.ways]
+    lines = []
+    for way in teller.ways:
+        why = await teller.tell(way, news)
+        lines.append(f"{way}\tsent" if why is None else f"{way}\tfailed\t{why}")
+    return lines
 
 
 async def _look(settings: Settings, http: aiohttp.ClientSession) -> list[str]:
@@ -64,7 +68,7 @@ async def _look(settings: Settings, http: aiohttp.ClientSession) -> list[str]:
         log.warning("watch_over" if one.over else "watch_alarm", kind=alarm, figure=one.figure, round=one.round)
         news = news_of(settings, alarm, one)
         for way in [*one.owed]:
-            if way not in teller.ways or await teller.tell(way, news):
+            if way not in teller.ways or await teller.tell(way, news) is None:
                 watch_state.settled(state, alarm, way)
                 _keep(rules.state, state)
     return lines

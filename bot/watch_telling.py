@@ -26,6 +26,17 @@ log = structlog.get_logger()
 MAIL_PATIENCE = 20
 """Seconds for each step of a mail."""
 MAIL = "mail"
+_REASONS: tuple[tuple[type[Exception], str], ...] = (
+    (OutcomeUnknown, "the gateway does not answer"),
+    (WeChatRefused, "the gateway refuses it"),
+    (ssl.SSLError, "the mail server does not speak TLS here: look at port and security"),
+    (smtplib.SMTPNotSupportedError, "the mail server offers no STARTTLS, or no login: look at port and security"),
+    (smtplib.SMTPAuthenticationError, "the mail server does not take user and password"),
+    (smtplib.SMTPServerDisconnected, "the mail server hangs up: look at port and security"),
+    (smtplib.SMTPException, "the mail server refuses the mail"),
+    (Exception, "the mail server does not answer"),
+)
+"""The first that fits."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +87,8 @@ class Teller:
         """Every way that there is."""
         return list(self._ways)
 
-    async def tell(self, way: str, news: News) -> bool:
-        """Tell somebody; whether it went out. One that may have is tried again under the same id."""
+    async def tell(self, way: str, news: News) -> str | None:
+        """Tell somebody; None, or why it did not go out. One that may have is tried again under the same id."""
         channel = way.split(maxsplit=1)[0]
         number = hashlib.sha256(f"{socket.gethostname()} {way} {news.event}".encode()).hexdigest()[:24]
         try:
@@ -87,9 +98,17 @@ class Teller:
                 words = Words(f"watch-{number}", self._ways[way], "watchdog", news.text, "", {"what": news.code})
                 await self._gateway.ask(Channel(channel), words)
         except (OutcomeUnknown, WeChatRefused, smtplib.SMTPException, OSError) as error:
-            log.error("watch_not_told", channel=channel, kind=news.code, error=type(error).__name__)  # noqa: TRY400
-            return False
-        return True
+            why, kind = reason(error), type(error).__name__
+            log.error("watch_not_told", channel=channel, kind=news.code, error=kind, why=why)  # noqa: TRY400
+            return why
+        return None
+
+
+def reason(error: Exception) -> str:
+    """Why somebody could not be told, for an operator: never what a server said, which may name them."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"the mail server's certificate is not accepted: {error.verify_message}"
+    return next(why for kind, why in _REASONS if isinstance(error, kind))
 
 
 def _mail(server: Mail, to: str, number: str, news: News) -> None:

@@ -5,10 +5,13 @@ import base64
 import contextlib
 import email
 import email.policy
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from email.message import EmailMessage
+
+GO_AHEAD = "220 go ahead"
 
 
 @dataclass
@@ -17,6 +20,8 @@ class MailServer:
 
     port: int = 0
     refuses: bool = False
+    starttls: ssl.SSLContext | None = None
+    """What it offers to go over to."""
     logins: list[str] = field(default_factory=list)
     came: list[tuple[str, EmailMessage]] = field(default_factory=list)
 
@@ -32,14 +37,20 @@ class MailServer:
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         to: list[str] = []
-        answer = "220 here"
+        answer, plain = "220 here", True
         while True:
             writer.write(f"{answer}\r\n".encode())
             await writer.drain()
+            if answer == GO_AHEAD and self.starttls is not None:
+                await writer.start_tls(self.starttls)
+                plain, answer = False, ""
             line = (await reader.readuntil(b"\r\n")).decode().strip()
             match line.split(":")[0].upper().split():
                 case ["EHLO", _]:
-                    answer = "250-here\r\n250 AUTH PLAIN"
+                    offers = "STARTTLS" if plain and self.starttls else "AUTH PLAIN"
+                    answer = f"250-here\r\n250 {offers}"
+                case ["STARTTLS"] if plain and self.starttls:
+                    answer = GO_AHEAD
                 case ["AUTH", "PLAIN", *_]:
                     self.logins.append(base64.b64decode(line.split()[2]).decode())
                     answer = "235 welcome"
@@ -60,10 +71,12 @@ class MailServer:
 
 
 @asynccontextmanager
-async def mail_server() -> AsyncIterator[MailServer]:
-    """A mail server that is gone when it is no longer used."""
-    mails = MailServer()
-    server = await asyncio.start_server(mails.serve, "127.0.0.1")
+async def mail_server(
+    tls: ssl.SSLContext | None = None, starttls: ssl.SSLContext | None = None
+) -> AsyncIterator[MailServer]:
+    """A mail server that is gone when it is no longer used; `tls`: at once, `starttls`: when it is asked."""
+    mails = MailServer(starttls=starttls)
+    server = await asyncio.start_server(mails.serve, "127.0.0.1", ssl=tls)
     mails.port = server.sockets[0].getsockname()[1]
     async with server:
         yield mails
