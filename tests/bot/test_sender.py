@@ -540,7 +540,7 @@ async def test_a_prompt_waits_until_a_running_dialogue_has_ended(bot: Rig) -> No
 
 async def test_a_prompt_waits_half_an_hour_at_most_though_the_dialogue_goes_on(bot: Rig) -> None:
     phone = bot.phone("duty")
-    await phone.say(DANGER)
+    await phone.say("隔壁那家娃儿好像没人管")
     number = await bot.push(phone, OutboxKind.PROMPT, "有件事")
     answers = iter(("在村口", "没打", "13800138000", "还有一件", "他爸", "在家"))
     for minutes in range(1, 31):
