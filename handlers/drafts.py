@@ -27,6 +27,10 @@ def quiet(turn: Turn, task: Task) -> None:
     if report.stage != ReportStage.DRAFT or report.finished_at is not None:
         tasks.end(turn.connection, task.id, turn.now)
         return
+    over = report.heard_at + timedelta(minutes=turn.policy.report_quiet_minutes)
+    if over > turn.now:
+        task.next_at = over
+        return
     if report.kind in _KNOWN_KINDS or report.urgency in _KNOWN_URGENCIES:
         danger = report.urgency == "immediate_danger"
         alarms.open_alarm(turn, report.id, report.area_id, alarms.RED if danger else alarms.URGENT)

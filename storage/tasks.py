@@ -110,8 +110,6 @@ class TaskTold(Base):
 
 _T = Task.__table__
 _FIND = Hot(select(_T.c.id).where(_T.c.key == bindparam("key")))
-
-
 _NEW = Hot(lambda insert: insert(_T).on_conflict_do_nothing(index_elements=[_T.c.key]).returning(_T.c.id))
 _DUE = (
     select(_T.c.id, _T.c.kind, _T.c.subject, _T.c.subject_id, _T.c.failures, _T.c.next_at)
@@ -132,18 +130,19 @@ _NEW_ONLY = Hot(insert(_T))
 _FRESH: dict[str, Any] = dict.fromkeys(("person_id", "role", "ended_at")) | {
     "state": TaskState.OPEN, "urgency": 0, "rung": 0, "late": False, "failures": 0
 }  # fmt: skip
-_QUIET = Hot(
-    update(_T)
-    .where(_T.c.key == bindparam("draft"), _T.c.state.in_(LIVE))
-    .values(next_at=bindparam("quiet_at", type_=_T.c.next_at.type))
+# Only ever moved nearer, so that most messages write no row; a look that is early moves on (`handlers.drafts.quiet`).
+_QUIET_AT = bindparam("quiet_at", type_=_T.c.next_at.type)
+_IS_DRAFT = and_(
+    _T.c.key == bindparam("draft"), _T.c.state.in_(LIVE), or_(_T.c.next_at.is_(None), _T.c.next_at > _QUIET_AT)
 )
+_QUIET = Hot(update(_T).where(_IS_DRAFT).values(next_at=_QUIET_AT))
 _BURST = _T.c.key == bindparam("burst")
 _FOLLOW_AT = bindparam("follow_at", type_=_T.c.next_at.type)
 _HEARD = Hot(
     update(_T)
-    .where(or_(_BURST, and_(_T.c.key == bindparam("draft"), _T.c.state.in_(LIVE))))
+    .where(or_(_BURST, _IS_DRAFT))
     .values(
-        next_at=case((_BURST, _FOLLOW_AT), else_=bindparam("quiet_at", type_=_T.c.next_at.type)),
+        next_at=case((_BURST, _FOLLOW_AT), else_=_QUIET_AT),
         due_at=case((_BURST, _FOLLOW_AT), else_=_T.c.due_at),
         state=case((_BURST, literal(TaskState.OPEN.value)), else_=_T.c.state),
         ended_at=case((_BURST, null()), else_=_T.c.ended_at),
@@ -201,7 +200,7 @@ def open_several(connection: Connection, shared: Mapping[str, Any], *own: Mappin
 
 
 def heard(connection: Connection, report_id: int, *, quiet_at: datetime, follow_at: datetime | None) -> None:
-    """Something was added to a report: its silence begins anew, and what follows from it is looked at `follow_at`."""
+    """Something was added to a report: its silence is looked at `quiet_at` or before, what follows at `follow_at`."""
     values = {"draft": f"draft_report:report:{report_id}", "quiet_at": quiet_at}
     if follow_at is None:
         _QUIET.do(connection, values)

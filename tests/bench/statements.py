@@ -22,7 +22,7 @@ from tests.bench.targets import BOTS, TITLES, Bench
 from tests.world import Inbound_of, World
 
 DIALOGUES = 20
-_CONTROL = ("BEGIN", "SAVEPOINT", "RELEASE", "ROLLBACK", "COMMIT", "PRAGMA")
+CONTROL = ("BEGIN", "SAVEPOINT", "RELEASE", "ROLLBACK", "COMMIT", "PRAGMA")
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def count(url: str) -> list[Counted]:
     """Walk some dialogues in this process, on a database with a county; every turn of them."""
     world, asked, counted = World(connect(url)), list[str](), list[Counted]()
 
-    event.listen(world.engine, "do_connect", partial(_counting, asked))
+    event.listen(world.engine, "do_connect", partial(counting, asked))
     world.now = datetime.now(UTC)
     for number in range(DIALOGUES):
         phone = world.phone(f"bench-{number}")
@@ -80,7 +80,7 @@ def count(url: str) -> list[Counted]:
     return counted
 
 
-def _counting(
+def counting(
     asked: list[str], dialect: Dialect, _record: object, _arguments: Sequence[object], options: dict[str, Any]
 ) -> None:
     """Make the driver's connections with cursors that note what they are asked, by whom ever."""
@@ -111,7 +111,7 @@ def _counting(
 
 
 def _sorted(text: str, asked: Sequence[str]) -> Counted:
-    control = [statement for statement in asked if statement.startswith(_CONTROL)]
-    statements = tuple(statement for statement in asked if not statement.startswith(_CONTROL))
+    control = [statement for statement in asked if statement.startswith(CONTROL)]
+    statements = tuple(statement for statement in asked if not statement.startswith(CONTROL))
     savepoints = sum(statement.startswith("SAVEPOINT") for statement in control)
     return Counted(text, statements, savepoints)

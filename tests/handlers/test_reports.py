@@ -2,9 +2,10 @@
 
 import re
 from datetime import timedelta
+from functools import partial
 
 import pytest
-from sqlalchemy import Connection, event, select
+from sqlalchemy import event, select
 
 from handlers.turn import Turn
 from storage import outbox
@@ -13,6 +14,7 @@ from storage.people import Person
 from storage.reporters import Reporter
 from storage.reports import Entry, ReportStage
 from storage.tasks import TaskState
+from tests.bench.statements import CONTROL, counting
 from tests.support.databases import SqliteDatabases
 from tests.support.reporting import ANSWERS, BEATEN, DANGER, Town, town
 from tests.support.visiting import make_tables
@@ -355,6 +357,27 @@ def test_silence_makes_an_alarm_of_what_the_rules_know_and_nudges_twice(town: To
     assert town.report().stage == ReportStage.FILED
 
 
+def test_the_silence_counts_from_the_last_words_also_after_a_nudge(town: Town) -> None:
+    phone = town.phone("周老师")
+
+    def nudges() -> int:
+        return int(town.tasks("draft_report")[0].rung)
+
+    phone.says(BEATEN)
+    town.world.pass_(minutes=6)
+    phone.says("他叫李小明")
+    town.world.pass_(minutes=6)
+    assert (nudges(), town.tasks("alarm")) == (0, []), "twelve minutes after the first words, six after the last"
+    town.world.pass_(minutes=5)
+    assert (nudges(), len(town.tasks("alarm"))) == (1, 1)
+    town.world.pass_(hours=2)
+    phone.says("今天又打了")
+    town.world.pass_(minutes=9)
+    assert nudges() == 1
+    town.world.pass_(minutes=2)
+    assert nudges() == 2
+
+
 # The receipt.
 
 
@@ -391,20 +414,16 @@ def test_the_opening_of_a_report_needs_at_most_ten_statements_and_each_turn_afte
     """The design's eight hold for the dialogue; the first message makes more rows, and is allowed two more."""
     town = Town(World.on(sqlite_databases.copy(make_tables)))
     statements: list[str] = []
-
-    def count(_connection: Connection, _cursor: object, statement: str, *_rest: object) -> None:
-        if not statement.startswith(("SAVEPOINT", "RELEASE", "ROLLBACK", "BEGIN", "SELECT pg_advisory")):
-            statements.append(statement)
-
-    event.listen(town.world.engine, "before_cursor_execute", count)
+    town.world.engine.dispose()
+    event.listen(town.world.engine, "do_connect", partial(counting, statements))
     phone, counts = town.phone("李婶"), []
     for words in dialogue:
         statements.clear()
         town.world.now += timedelta(seconds=3)
         town.world.say_only(phone, words)
-        counts.append(len(statements))
+        counts.append(sum(not one.startswith(CONTROL) for one in statements))
         town.world.settle()
-    assert counts[0] <= OPENING
+    assert 0 < counts[0] <= OPENING
     assert max(counts[1:]) <= MOST, dict(zip(dialogue, counts, strict=True))
     town.world.close()
 
