@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date, time
+from functools import cached_property
 from typing import Literal
 
 Way = Literal["custom", "subscribe", "template", "sms", "call"]
@@ -167,7 +168,7 @@ class Policy:
         """The ways inside WeChat that there are, in the county's order."""
         return tuple(way for way in self.channels if way in self.ways and way in WECHAT)
 
-    @property
+    @cached_property
     def only_answers(self) -> bool:
         """Whether a reply is all the bot may say to whoever writes: nothing can follow it."""
         return "custom" not in self.by_wechat()

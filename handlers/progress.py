@@ -55,7 +55,7 @@ def asked_in_own_words(turn: Turn, message: Message) -> bool:
 def is_query(message: Message) -> bool:
     """Whether the rules hear a question for progress, and neither harm nor anything new."""
     text = message.text if message.kind == "text" else None
-    if not text or len(text) > _LONGEST_QUERY:
+    if not text or len(text) > _LONGEST_QUERY or text.isdecimal():
         return False
     read = understand(text, Role.CITIZEN)  # what staff would mean by it are figures
     news = receipt_in(text) or read.situations or read.injuries or read.relation or read.times or read.place or read.age

@@ -35,6 +35,7 @@ def plain(text: str) -> str:
     return " ".join(narrow.split())
 
 
+@lru_cache(maxsize=16)  # most messages are the same few digits and words
 def command(text: str) -> Command | None:
     """The command that `text` is, or None when it is an account, an answer or anything else."""
     typed = text.strip().translate(_NARROW)

@@ -13,12 +13,14 @@ from sqlalchemy import (
     Connection,
     ForeignKey,
     Index,
+    Integer,
     SmallInteger,
     String,
     bindparam,
     case,
     func,
     insert,
+    literal_column,
     select,
     update,
 )
@@ -113,9 +115,18 @@ KINDS = ("danger", "report", "benefit", "other", "question", "greeting", "advert
 
 def _weightier(known: ColumnElement[str], said: str, order: Sequence[str]) -> ColumnElement[str]:
     """The weightier of what is known and what is said now: words from another phone never lower a report."""
-    rank = {name: number for number, name in enumerate(order)}
     new = bindparam(said, type_=String)
-    return case((case(rank, value=known, else_=len(rank)) <= case(rank, value=new, else_=len(rank)), known), else_=new)
+
+    def rank(
+        value: ColumnElement[str],
+    ) -> ColumnElement[int]:  # in literals: as parameters they would be bound every time
+        names = {name: literal_column(str(number), Integer) for number, name in enumerate(order)}
+        return case(
+            *((value == literal_column(f"'{name}'", String), number) for name, number in names.items()),
+            else_=literal_column(str(len(names)), Integer),
+        )
+
+    return case((rank(known) <= rank(new), known), else_=new)
 
 
 _R, _E = Report.__table__, Entry.__table__
