@@ -10,7 +10,6 @@ import click
 from bot import faults
 from bot.app import running
 from bot.cli import Tongban, run_until_stopped, settings_of
-from storage.migrate import upgrade
 
 
 class Everything(Tongban):
@@ -75,6 +74,8 @@ def run(context: click.Context) -> None:
 @click.pass_context
 def migrate(context: click.Context) -> None:
     """Create or upgrade the database's tables."""
+    from storage.migrate import upgrade  # noqa: PLC0415 - alembic, for which `run` has no use
+
     upgrade(settings_of(context).database.url)
     click.echo("The database is up to date.")
 

@@ -40,7 +40,7 @@ from handlers.policy import Policy
 from handlers.turn import Turn
 from storage import county, media, outbox, pause, renditions, sealing
 from storage.database import is_sqlite
-from storage.migrate import is_current
+from storage.version import is_current
 
 log = structlog.get_logger()
 

@@ -24,7 +24,7 @@ from handlers import routes
 from handlers.turn import NotSetUp, Refused, Turn
 from storage import audit, county, sealing
 from storage.database import connect
-from storage.migrate import is_current
+from storage.version import is_current
 
 T = TypeVar("T")
 WRONG_USE = 2

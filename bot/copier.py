@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from bot import metrics
 from bot.clock import Clock
-from bot.copying import Answer, DrillJob, Job
+from bot.copy_jobs import Answer, DrillJob, Job
 from bot.engine import Database, Lane
 from bot.settings import Settings
 from storage import copied

@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from sqlalchemy import Engine, func, select
 
 from bot import faults
 from bot.copies import LATER, Copy, alone_in, copies_in, name_of, thin
+from bot.copy_jobs import Answer, DrillJob, Job
 from bot.logs import place
 from storage import backup, copied, drill, migrate, sealing
 from storage.database import connect, is_sqlite
@@ -37,38 +38,6 @@ SMALL = 1_000_000
 """Bytes of a later copy that are always worth less than a full one."""
 HALF = 3600
 """Seconds without a byte after which a copy that is not whole never will be."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """What the bot asks for."""
-
-    url: str
-    keys: str
-    folder: str
-    now: str
-    every_minutes: float
-    full_every_hours: float
-    keep_all_hours: float
-    keep_days: int
-
-
-@dataclass(frozen=True)
-class DrillJob:
-    """What the bot asks for weekly."""
-
-    keys: str
-    folder: str
-    now: str
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What came of it; without a file somebody else is doing it, or did it just now."""
-
-    file: str | None = None
-    bytes: int = 0
-    rows: int = 0
 
 
 def copy(job: Job) -> Answer:

@@ -1,4 +1,4 @@
-"""Migrations: bring a database to this version's tables, and tell whether it is there.
+"""Migrations: bring a database to this version's tables. Whether it is there tells `storage.version`.
 
 For whoever changes a table: `python -m storage.migrate new "what changed"` writes the next revision from the
 difference between the migrations and the tables.
@@ -26,8 +26,8 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from storage.database import alone, connect, is_sqlite
 from storage.tables import METADATA
+from storage.version import MIGRATIONS
 
-FOLDER: Final = Path(__file__).parent / "migrations"
 _WRONG_USE: Final = 2
 
 
@@ -54,11 +54,6 @@ def downgrade(url: str, revision: str) -> None:
     with _writing(url) as (connection, config):
         alone(connection, "migrate")
         command.downgrade(config, revision)
-
-
-def is_current(connection: Connection) -> bool:
-    """Whether the database is exactly at this version."""
-    return set(MigrationContext.configure(connection).get_current_heads()) == set(_scripts().get_heads())
 
 
 def newest() -> str:
@@ -147,7 +142,7 @@ def _without_durability(connection: DBAPIConnection, _record: ConnectionPoolEntr
 
 def _config() -> Config:
     config = Config(stdout=io.StringIO())
-    config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     for name, value in {
         "hooks": "style, order",

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -127,3 +128,10 @@ def test_what_is_tested_is_what_is_run() -> None:
     runtime, testing = ((ROOT / name).read_text() for name in ("requirements.lock", "requirements-test.lock"))
     pins = re.compile(r"^[a-z0-9-]+==\S+", re.MULTILINE)
     assert set(pins.findall(runtime)) <= set(pins.findall(testing))
+
+
+def test_what_only_other_commands_need_is_not_held_by_a_running_bot() -> None:
+    seldom = ("alembic", "av", "bot.simulator", "pypinyin.phrases_dict", "python_calamine", "segno", "xlsxwriter")
+    asked = f"import sys, bot.__main__; print([name for name in {seldom} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", asked], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

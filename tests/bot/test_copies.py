@@ -17,7 +17,8 @@ from bot import metrics
 from bot.clock import Clock
 from bot.copier import Copier, NotDone, run
 from bot.copies import FULL, LATER, Copy, copies_in, name_of, thin
-from bot.copying import HALF, SMALL, Answer, Job, copy
+from bot.copy_jobs import Answer, Job
+from bot.copying import HALF, SMALL, copy
 from bot.engine import Database, open_database
 from bot.settings import load
 from storage import copied, county, restore, sealing

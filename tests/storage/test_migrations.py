@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import Engine, MetaData, bindparam, delete, func, insert, inspect, select, text, update
 from sqlalchemy.exc import DBAPIError
 
-from storage import audit, migrate, renditions
+from storage import audit, migrate, renditions, version
 from storage.audit import Audit
 from storage.database import Sealed, connect
 from storage.rotation import sealed_columns, sealed_tables
@@ -25,14 +25,18 @@ DUE = [
 
 def test_an_upgraded_database_equals_the_tables(engine: Engine) -> None:
     with engine.begin() as connection:
-        assert migrate.is_current(connection)
+        assert version.is_current(connection)
         assert migrate.difference(connection) == []
+
+
+def test_this_version_is_told_without_alembic_as_it_would_tell_it() -> None:
+    assert version.heads() == {migrate.newest()}
 
 
 def test_an_empty_database_is_not_current(database_url: str) -> None:
     engine = connect(database_url)
     with engine.begin() as connection:
-        assert not migrate.is_current(connection)
+        assert not version.is_current(connection)
         assert migrate.difference(connection) != []
     engine.dispose()
 
@@ -43,7 +47,7 @@ def test_the_way_down_leaves_nothing_and_the_way_up_works_again(engine: Engine, 
     migrate.upgrade(url)
     migrate.upgrade(url)
     with engine.begin() as connection:
-        assert migrate.is_current(connection)
+        assert version.is_current(connection)
         assert migrate.difference(connection) == []
 
 
@@ -148,5 +152,5 @@ def test_sqlite_rows_that_point_nowhere_stop_a_migration(tmp_path: Path) -> None
         migrate.upgrade(url)
     engine = connect(url)
     with engine.begin() as connection:
-        assert not migrate.is_current(connection)
+        assert not version.is_current(connection)
     engine.dispose()
