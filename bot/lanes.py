@@ -36,7 +36,7 @@ class GroupDead(Exception):  # noqa: N818 - reads as a sentence where it is caug
     """The shared transaction was lost under a turn; every turn of the group has to run again alone."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Job:
     """One piece of work and the future its caller waits on."""
 
@@ -47,12 +47,14 @@ class Job:
     error: BaseException | None = None
     lane: Lane = Lane.CHAT
     """In which it waits."""
+    key: int = 0
+    """Those with the same are run in the order in which they came."""
 
     @classmethod
-    def of(cls, work: Callable[[Connection], Any]) -> "Job":
+    def of(cls, work: Callable[[Connection], Any], key: int = 0) -> "Job":
         """A job of the running loop."""
         loop = asyncio.get_running_loop()
-        return cls(work, loop.create_future(), loop)
+        return cls(work, loop.create_future(), loop, key=key)
 
     def finish(self) -> None:
         """Tell the caller; on the loop's thread."""

@@ -1,7 +1,7 @@
 """Undoing a part of a transaction: by a savepoint, or, where none was made, by running all of it again with savepoints.
 
 A savepoint costs two statements and a copy of every page that is touched inside it, and nearly no turn needs one. So
-SQLite's writer runs a group of turns as a whole first, and again with savepoints only when something has to be undone.
+a group of turns is run as a whole first, and again with savepoints only when something has to be undone.
 """
 
 from collections.abc import Iterator
@@ -22,11 +22,12 @@ class NeedsSavepoints(Exception):  # noqa: N818 - reads as a sentence where it i
 @contextmanager
 def whole(connection: Connection) -> Iterator[None]:
     """Make no savepoints; whoever runs the transaction has to run it again without this when anything is raised."""
-    connection.info[_WHOLE] = True
+    info = connection.info  # of a connection that may be gone afterwards
+    info[_WHOLE] = True
     try:
         yield
     finally:
-        connection.info.pop(_WHOLE, None)
+        info.pop(_WHOLE, None)
 
 
 def mark(connection: Connection, name: str) -> None:

@@ -174,6 +174,7 @@ def connect(url: str, *, read_only: bool = False) -> Engine:
     """
     if make_url(url).get_backend_name() != "sqlite":
         patience = {"connect_timeout": 5, "tcp_user_timeout": 10_000, "options": DEAD_CLIENT}  # seconds, milliseconds
+        patience |= {"prepare_threshold": None}  # psycopg's way to forget its own prepared statements forgets ours too
         engine = create_engine(url, pool_size=10, max_overflow=8, pool_pre_ping=True, connect_args=patience)
         leave_for_others(engine)
         return engine

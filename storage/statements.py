@@ -1,4 +1,4 @@
-"""Statements of the hot path: written in SQLAlchemy Core, compiled once, run on the driver's own cursor.
+"""Statements of the hot path: written in SQLAlchemy Core, compiled once, run on the driver itself.
 
 `Connection.execute` looks up the compiled statement, its parameters' and columns' types and makes a cursor result anew
 at every call: 80 to 90 µs, against 2 to 10 of the driver (docs/performance.md). A `Hot` does that once for each
@@ -7,6 +7,7 @@ dialect. What stays SQLAlchemy's: the SQL, the column types (sealing, UTC), the 
 
 from collections import namedtuple
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.dml import Insert
 from sqlalchemy.sql.schema import ScalarElementColumnDefault
 
-from storage.pipelines import wait, wrapped
+from storage.pipelines import pipeline_of, wrapped
 
 Values = Mapping[str, Any]
 _INSERTS = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
@@ -98,24 +99,18 @@ class _Compiled:
     """In the order of the text: name, what makes the driver's value of ours, and whether it stands in `constants`."""
     constants: Mapping[str, Any]
     """Values that stand in the statement itself, as the driver takes them."""
-    positional: bool
     columns: tuple[tuple[int, Processor], ...]
     """Columns whose values have to be made ours."""
     row_of: Callable[[Any], Any]
     errors: type[Exception]
 
-    def bound(self, values: Values) -> Any:  # noqa: ANN401 - what the driver takes
+    def bound(self, values: Values) -> list[Any]:
         """The driver's parameters."""
         constants = self.constants
-        if self.positional:
-            return [
-                constants[name] if fixed else make(values[name]) if make else values[name]
-                for name, make, fixed in self.parameters
-            ]
-        return {
-            name: constants[name] if fixed else make(values[name]) if make else values[name]
+        return [
+            constants[name] if fixed else make(values[name]) if make else values[name]
             for name, make, fixed in self.parameters
-        }
+        ]
 
     def row(self, found: Sequence[Any]) -> Any:  # noqa: ANN401 - a row
         """A row as ours."""
@@ -151,10 +146,7 @@ class _Compiled:
     def counted(self, connection: Connection, values: Values) -> int:
         """How many rows it changed."""
         try:
-            cursor = _driver(connection).execute(self.text, self.bound(values))
-            if not self.positional:  # psycopg
-                wait(connection)
-            return int(cursor.rowcount)
+            return int(_driver(connection).execute(self.text, self.bound(values)).rowcount)
         except self.errors as error:
             raise wrapped(connection, self.text, error) from error
 
@@ -168,7 +160,7 @@ class _Compiled:
     def run_all(self, connection: Connection, several: Sequence[Values]) -> None:
         """Run it for each of the values."""
         try:
-            _driver(connection).cursor().executemany(self.text, [self.bound(one) for one in several])
+            _driver(connection).executemany(self.text, [self.bound(one) for one in several])
         except self.errors as error:
             raise wrapped(connection, self.text, error) from error
 
@@ -181,19 +173,20 @@ def command(connection: Connection, text: str) -> None:
         raise wrapped(connection, text, error) from error
 
 
-def _driver(connection: Connection) -> Any:  # noqa: ANN401 - sqlite3's or psycopg's connection, which share `execute`
+def _driver(connection: Connection) -> Any:  # noqa: ANN401 - sqlite3's connection or a pipeline, which share `execute`
     if not connection.in_transaction():
         connection.begin()
-    return connection.connection.dbapi_connection
+    return connection.connection.dbapi_connection if connection.dialect.name == "sqlite" else pipeline_of(connection)
 
 
 def _compile(statement: Executable, dialect: Dialect, values: Values) -> _Compiled:
     visitors.traverse(statement, {}, {"bindparam": _asked_later})  # type: ignore[call-overload]  # as below
+    dialect = _numbered(dialect)
     keys = list(values) if isinstance(statement, Insert) and statement.select is None else None
     compiled = statement.compile(dialect=dialect, column_keys=keys, compile_kwargs={"render_postcompile": True})  # type: ignore[attr-defined]  # every statement is a ClauseElement
     assert isinstance(compiled, SQLCompiler)  # noqa: S101 - no DDL is hot
     in_statement = compiled.params | {column.key: _default(column) for column in compiled.insert_prefetch}
-    names = list(compiled.positiontup) if compiled.positiontup is not None else list(in_statement)
+    names = list(compiled.positiontup or ())
     processors = {name: _bind(compiled, dialect, name) for name in names}
     constants = {
         name: make(in_statement[name]) if (make := processors[name]) else in_statement[name]
@@ -206,11 +199,19 @@ def _compile(statement: Executable, dialect: Dialect, values: Values) -> _Compil
         text=str(compiled),
         parameters=tuple((name, processors[name], name in constants) for name in names),
         constants=constants,
-        positional=compiled.positiontup is not None,
         columns=tuple((number, read) for number, read in enumerate(reads) if read is not None),
         row_of=_row_of([column.key for column in columns]),
         errors=dialect.loaded_dbapi.Error,
     )
+
+
+def _numbered(dialect: Dialect) -> Dialect:
+    """The dialect that writes parameters as libpq takes them: `$1`."""
+    if dialect.name != "sqlite":
+        dialect = copy(dialect)
+        dialect.paramstyle, dialect.positional = "numeric_dollar", True
+        dialect.identifier_preparer = dialect.preparer(dialect)  # where % is no longer doubled
+    return dialect
 
 
 def _row_of(names: Sequence[str]) -> Callable[[Any], Any]:

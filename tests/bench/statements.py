@@ -2,7 +2,7 @@
 
 import sqlite3
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -10,11 +10,13 @@ from typing import Any
 
 import psycopg
 from click import echo
-from sqlalchemy import Dialect, event
+from sqlalchemy import Dialect, Engine, event
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from bot import turns
 from bot.turns import Reply
 from storage.database import connect
+from storage.pipelines import PIPELINE, Answer, Pipeline
 from tests.bench import dialogues
 from tests.bench.figures import Findings
 from tests.bench.scale import Scale
@@ -22,7 +24,8 @@ from tests.bench.targets import BOTS, TITLES, Bench
 from tests.world import Inbound_of, World
 
 DIALOGUES = 20
-CONTROL = ("BEGIN", "SAVEPOINT", "RELEASE", "ROLLBACK", "COMMIT", "PRAGMA")
+CONTROL = ("BEGIN", "SAVEPOINT", "RELEASE", "ROLLBACK", "COMMIT", "PRAGMA", ";")
+"""A lone semicolon is how the pool asks whether a connection lives; the bot's threads keep theirs."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,8 @@ def count(url: str) -> list[Counted]:
     """Walk some dialogues in this process, on a database with a county; every turn of them."""
     world, asked, counted = World(connect(url)), list[str](), list[Counted]()
 
-    event.listen(world.engine, "do_connect", partial(counting, asked))
+    note_statements(world.engine, asked)
+    world.engine.connect().close()  # SQLAlchemy asks a few things of a server that it meets for the first time
     world.now = datetime.now(UTC)
     for number in range(DIALOGUES):
         phone = world.phone(f"bench-{number}")
@@ -80,7 +84,14 @@ def count(url: str) -> list[Counted]:
     return counted
 
 
-def counting(
+def note_statements(engine: Engine, asked: list[str]) -> None:
+    """Note what every connection made from now on is asked, by whom ever."""
+    event.listen(engine, "do_connect", partial(_counting, asked))
+    if engine.dialect.name != "sqlite":
+        event.listen(engine, "connect", partial(_counting_hot, asked))
+
+
+def _counting(
     asked: list[str], dialect: Dialect, _record: object, _arguments: Sequence[object], options: dict[str, Any]
 ) -> None:
     """Make the driver's connections with cursors that note what they are asked, by whom ever."""
@@ -107,7 +118,27 @@ def counting(
             note(statement)  # it runs past the cursor's own method
             return super().execute(statement, *values)
 
+        def executemany(self, statement: str, *values: Any) -> Any:  # noqa: ANN401 - as above
+            note(statement)
+            return super().executemany(statement, *values)
+
     options |= {"factory": Connection} if dialect.name == "sqlite" else {"cursor_factory": Noting}
+
+
+def _counting_hot(asked: list[str], driver: Any, record: ConnectionPoolEntry) -> None:  # noqa: ANN401 - psycopg's
+    """Give the connection a pipeline that notes what it is asked: hot statements go past the driver's cursors."""
+
+    class Noting(Pipeline):
+        def execute(self, text: str, values: Sequence[Any] = ()) -> Answer:
+            asked.append(" ".join(text.split()))
+            return super().execute(text, values)
+
+        def executemany(self, text: str, several: Iterable[Sequence[Any]]) -> None:
+            before = len(asked)
+            super().executemany(text, several)
+            del asked[before + 1 :]  # one, as of the other driver
+
+    record.info[PIPELINE] = Noting(driver)
 
 
 def _sorted(text: str, asked: Sequence[str]) -> Counted:

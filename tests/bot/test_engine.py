@@ -8,11 +8,12 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, create_engine, text
 
 from bot.engine import Database, Lane, Unavailable, open_database
 from bot.sqlite_engine import LONGEST_GROUP
 from bot.undoing import mark, release, undo
+from tests.support.databases import PostgresDatabases
 
 
 @pytest.fixture
@@ -109,6 +110,100 @@ async def test_turns_that_wait_share_one_commit(tmp_path: Path) -> None:
     assert seen == [0] * 5, "nothing was visible outside before the shared commit"
     assert await words(opened) == ["0", "1", "2", "3", "4"]
     opened.close()
+
+
+@pytest.fixture
+async def queue(postgres: PostgresDatabases) -> AsyncIterator[tuple[Database, str]]:
+    """An engine on PostgreSQL with a table that keeps the order, and its address."""
+    url = postgres.fresh()
+    opened = open_database(url)
+    await opened.run(lambda connection: connection.exec_driver_sql("CREATE TABLE note (id SERIAL, word TEXT UNIQUE)"))
+    yield opened, url
+    opened.close()
+
+
+def busy(database: Database) -> tuple[threading.Event, "asyncio.Future[bool]"]:
+    """A turn that goes on until the event is set: what comes meanwhile has to wait for it together."""
+    gate = threading.Event()
+    return gate, asyncio.ensure_future(database.run(lambda _connection: gate.wait(30), Lane.CHAT, 99))
+
+
+def write_note(connection: Connection, word: str) -> None:
+    """Keep a word in its order."""
+    connection.execute(text("INSERT INTO note (word) VALUES (:word)"), {"word": word})
+
+
+async def in_order(database: Database) -> list[str]:
+    """What is kept, in the order in which it was."""
+    return list(await database.read(lambda c: c.execute(text("SELECT word FROM note ORDER BY id")).scalars().all()))
+
+
+@pytest.mark.postgres
+async def test_turns_that_wait_share_one_commit_on_postgresql_too(queue: tuple[Database, str]) -> None:
+    database, _ = queue
+
+    def note(connection: Connection, word: str) -> int:
+        write_note(connection, word)
+        return int(connection.execute(text("SELECT txid_current()")).scalar_one())
+
+    gate, first = busy(database)
+    rest = [asyncio.ensure_future(database.run(partial(note, word=f"{n}"), Lane.CHAT, n)) for n in range(5)]
+    await asyncio.sleep(0)
+    gate.set()
+    assert len(set(await asyncio.gather(*rest))) == 1
+    assert await in_order(database) == ["0", "1", "2", "3", "4"]
+    await first
+
+
+@pytest.mark.postgres
+async def test_whoever_another_process_has_holds_up_nobody_else_and_keeps_their_order(
+    queue: tuple[Database, str],
+) -> None:
+    database, url = queue
+    await database.run(partial(write_note, word="person 1"))
+
+    def held_up(connection: Connection) -> None:
+        connection.execute(text("SELECT 1 FROM note WHERE word = 'person 1' FOR UPDATE"))
+        write_note(connection, "held")
+
+    other = create_engine(url)
+    with other.connect() as elsewhere:
+        elsewhere.execute(text("SELECT 1 FROM note FOR UPDATE"))
+        gate, first = busy(database)
+        before = database.run(partial(write_note, word="before"), Lane.CHAT, 1)
+        held = database.run(held_up, Lane.CHAT, 1)
+        after = database.run(partial(write_note, word="after"), Lane.CHAT, 1)
+        others = [database.run(partial(write_note, word=f"{n}"), Lane.CHAT, n) for n in range(2, 6)]
+        gate.set()
+        await asyncio.gather(first, before, *others)
+        later = database.run(partial(write_note, word="later"), Lane.CHAT, 1)
+        await database.run(partial(write_note, word="6"), Lane.CHAT, 6)
+        assert not set(await in_order(database)) & {"held", "after", "later"}
+    await asyncio.gather(held, after, later)
+    kept = await in_order(database)
+    assert [word for word in kept if not word.isdigit()] == ["person 1", "before", "held", "after", "later"]
+    assert len(kept) == 10, "each once, however often a group was begun again"
+    other.dispose()
+
+
+@pytest.mark.postgres
+async def test_a_turn_that_fails_at_the_commit_takes_no_other_with_it(queue: tuple[Database, str]) -> None:
+    database, _ = queue
+    await database.run(
+        lambda connection: connection.exec_driver_sql("CREATE TABLE late (word TEXT UNIQUE INITIALLY DEFERRED)")
+    )
+
+    def twice(connection: Connection) -> None:
+        connection.execute(text("INSERT INTO late VALUES ('a'), ('a')"))
+
+    gate, first = busy(database)
+    good = [database.run(partial(write_note, word=f"{n}"), Lane.CHAT, n) for n in range(3)]
+    bad = database.run(twice, Lane.CHAT, 3)
+    gate.set()
+    await asyncio.gather(first, *good)
+    with pytest.raises(Unavailable):
+        await bad
+    assert sorted(await in_order(database)) == ["0", "1", "2"]
 
 
 async def test_a_full_disk_answers_nobody_and_keeps_what_was_kept(tmp_path: Path) -> None:

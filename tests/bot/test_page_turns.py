@@ -10,7 +10,6 @@ import pytest_asyncio
 from sqlalchemy import Connection, Engine, event, select, text
 
 from bot.lanes import Lane
-from bot.postgres_engine import PostgresDatabase
 from storage.audit import Audit
 from tests.support.databases import Databases
 from tests.support.pages import Browser, Town, town
@@ -27,21 +26,20 @@ async def county(databases: Databases, tmp_path: Path) -> AsyncIterator[Town]:
 
 @asynccontextmanager
 async def busy(county: Town) -> AsyncIterator[None]:
-    """Every thread that writes is in the middle of something."""
-    threads = 1 if county.bot.settings.database.url.startswith("sqlite") else PostgresDatabase.CHAT_THREADS
-    begun, over = threading.Barrier(threads + 1), threading.Event()
+    """The thread on which all turns go is in the middle of something."""
+    begun, over = threading.Barrier(2), threading.Event()
 
     def work(_connection: Connection) -> None:
         begun.wait(60)
         over.wait(60)
 
-    running = [asyncio.ensure_future(county.bot.database.run(work, Lane.CHAT, key)) for key in range(threads)]
+    running = asyncio.ensure_future(county.bot.database.run(work, Lane.CHAT))
     await asyncio.to_thread(begun.wait, 60)
     try:
         yield
     finally:
         over.set()
-        await asyncio.gather(*running)
+        await running
 
 
 async def told(county: Town) -> tuple[Browser, str]:

@@ -2,10 +2,9 @@
 
 import re
 from datetime import timedelta
-from functools import partial
 
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import select
 
 from handlers.turn import Turn
 from storage import outbox
@@ -14,7 +13,7 @@ from storage.people import Person
 from storage.reporters import Reporter
 from storage.reports import Entry, ReportStage
 from storage.tasks import TaskState
-from tests.bench.statements import CONTROL, counting
+from tests.bench.statements import CONTROL, note_statements
 from tests.support.databases import SqliteDatabases
 from tests.support.reporting import ANSWERS, BEATEN, DANGER, Town, town
 from tests.support.visiting import make_tables
@@ -415,7 +414,7 @@ def test_the_opening_of_a_report_needs_at_most_ten_statements_and_each_turn_afte
     town = Town(World.on(sqlite_databases.copy(make_tables)))
     statements: list[str] = []
     town.world.engine.dispose()
-    event.listen(town.world.engine, "do_connect", partial(counting, statements))
+    note_statements(town.world.engine, statements)
     phone, counts = town.phone("李婶"), []
     for words in dialogue:
         statements.clear()
