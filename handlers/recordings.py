@@ -20,6 +20,7 @@ _SAYS = {
 }  # fmt: skip
 _ASKS = (
     "begin", "heard", "heard_again", "from_visit", "danger", "what", "child", "where", "suspect", "police",
+    "understood",
 )  # fmt: skip
 """Texts of a report after which somebody is to go on speaking."""
 _SAYS |= {f"reports/{name}": "go_on" for name in _ASKS}

@@ -78,7 +78,7 @@ class CallBack(Choice):
 
     def options(self, turn: Turn, flow: "Flow") -> Sequence[Option]:  # noqa: ARG002 - every question's shape
         """In danger the number comes first: only WeChat is offered beside it."""
-        codes = ["wechat"] if _in_danger(flow) else ["wechat", "anonymous"]
+        codes = ["wechat"] if in_danger(flow) else ["wechat", "anonymous"]
         return [Option(number, code, label("call_back", code)) for number, code in enumerate(codes, 1)]
 
     def read(self, turn: Turn, flow: "Flow", message: Message, command: Command | None) -> str:
@@ -87,11 +87,12 @@ class CallBack(Choice):
             return str(self._phone.read(turn, flow, message, command))
         except Unclear:
             chosen = super().read(turn, flow, message, command)
-        again = _in_danger(flow) and flow.asked.get(self.name, 0) < MOST_ASKED
+        again = in_danger(flow) and flow.asked.get(self.name, 0) < MOST_ASKED
         return "wechat" if chosen == NUMBER_PLEASE and not again else chosen
 
 
-def _in_danger(flow: "Flow") -> bool:
+def in_danger(flow: "Flow") -> bool:
+    """Whether the rules or the reporter say that it is happening now."""
     return bool(flow.about.get("danger")) or flow.answers.get("danger") == "yes"
 
 

@@ -11,12 +11,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from handlers import account as accounts
-from handlers import who
+from handlers import report_told, who
 from handlers.account import AT_ONCE, SPOKEN, UNREADABLE, Account
 from handlers.conversation import Flow, close, current, is_plain_answer, show
 from handlers.message import Message
 from handlers.questions import Choice, Words
-from handlers.report_questions import NUMBER_PLEASE, CallBack, DangerNow, PoliceTold
+from handlers.report_questions import NUMBER_PLEASE, CallBack, DangerNow, PoliceTold, in_danger
+from handlers.report_told import Understood, unless_told
 from handlers.turn import Turn
 from messages import Command, label
 from storage import inbox, reporters, reports, sealing, tasks
@@ -26,12 +27,8 @@ from storage.reports import Report
 RECEIPT_DIGITS = 12
 
 
-def _in_danger(flow: "Reporting") -> bool:
-    return bool(flow.about.get("danger")) or flow.answers.get("danger") == "yes"
-
-
 def _at_leisure(flow: "Reporting") -> bool:
-    return not _in_danger(flow)
+    return not in_danger(flow)
 
 
 class Reporting(Flow, name="reports"):
@@ -40,15 +37,16 @@ class Reporting(Flow, name="reports"):
     keeps_words, passes_on_originals = True, False
     danger = DangerNow(when=lambda flow: not flow.about.get("danger"))
     what = Words(when=lambda flow: _at_leisure(flow) and not flow.about.get("told"))
-    child = Words(when=_at_leisure)
-    where = Words()
-    suspect = Words(when=_at_leisure)
+    understood = Understood()
+    child = Words(when=unless_told("child", _at_leisure))
+    where = Words(when=unless_told("where"))
+    suspect = Words(when=unless_told("suspect", _at_leisure))
     police = PoliceTold()
     call_back = CallBack()
 
     def values(self, turn: Turn) -> dict[str, Any]:
         """Telephone numbers, and whether it is happening now."""
-        return {"numbers": turn.policy.numbers, "danger": _in_danger(self)}
+        return {"numbers": turn.policy.numbers, "danger": in_danger(self)}
 
     def hear(self, turn: Turn, message: Message, command: Command | None) -> None:
         """Media are more of the account at any moment; a voice answers a question for words, a pin says where."""
@@ -73,6 +71,9 @@ class Reporting(Flow, name="reports"):
 
     def answered(self, turn: Turn, question: str) -> None:
         """Keep the answer with the report; words are also part of the account, as they came."""
+        if question == "understood":
+            report_told.is_wrong(self)
+            return
         before = account = Account.of(turn)
         if before is None or account is None or turn.message is None:
             return
@@ -107,7 +108,7 @@ class Reporting(Flow, name="reports"):
         """Everything asked: the receipt."""
         account = Account.of(turn)
         if account is not None:
-            _finish(turn, account, self.answers, danger=_in_danger(self))
+            _finish(turn, account, self.answers, danger=in_danger(self))
 
     def _more(self, turn: Turn, message: Message, question: str | None = None) -> None:
         before = Account.of(turn)
@@ -119,6 +120,7 @@ class Reporting(Flow, name="reports"):
         account = accounts.grow(turn, before, message)
         self.about["told"] = self.about.get("told") or account.told
         self.number_given(message)
+        report_told.hear(turn, self, message)
         news = account.in_danger and not before.in_danger
         accounts.note(turn, account, self.answers, follow=_follow(turn, message, at_once=news))
         if news:
@@ -138,6 +140,7 @@ class Reporting(Flow, name="reports"):
     def go_on(self, turn: Turn, question: str | None = None) -> None:
         """The one reply to what was added: it is kept, and the open question again, unless it was put twice."""
         turn.say("reports/more_kept")
+        report_told.show(turn, self)
         if question:
             self.put(turn, question)
         else:
@@ -274,6 +277,8 @@ def _start(turn: Turn, *, danger: bool, told: bool) -> None:
     flow = Reporting(about={"danger": danger, "told": told})
     if turn.message is not None:
         flow.number_given(turn.message)
+        report_told.hear(turn, flow, turn.message)
+        report_told.show(turn, flow)
     flow.advance(turn)
 
 

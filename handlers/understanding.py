@@ -5,14 +5,14 @@ only weighs what `handlers.hearing` found. It suggests: a person confirms, and n
 rules alone.
 """
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal, TypedDict, cast
+from typing import Literal
 
+from handlers.facts import Facts, ages, facts_in
 from handlers.hearing import Book, Heard, Rule, book
-from messages import lexicon, number, plain
+from messages import plain
 
 Urgency = Literal["immediate_danger", "urgent", "normal", "unknown"]
 Kind = Literal["danger", "report", "benefit", "greeting", "advert", "question", "other"]
@@ -43,7 +43,6 @@ _SHORT = 16
 """A greeting is short; a long message with a polite word in it is something else."""
 _STATUTORY_GIRL_AGE = 14
 """Under this age any sexual contact with a girl is situation 2 (opinion of 2020, article 4)."""
-_ADULT = 18
 
 
 @dataclass(frozen=True)
@@ -69,6 +68,10 @@ class Understanding:
     relation: str | None = None
     """Who is named as the one who does it or is with the child, as it was said."""
     place: str | None = None
+    where: str | None = None
+    """Where the child is now, where the words say so."""
+    reach: str | None = None
+    """Whether whoever did it still comes near the child, as it was said."""
 
     @property
     def kind(self) -> Kind:
@@ -142,7 +145,7 @@ class _Read:
     heard: Heard
     said: set[str]
     fired: Sequence[Rule]
-    facts: "_Facts"
+    facts: Facts
 
 
 @lru_cache(maxsize=16)  # for different roles
@@ -152,13 +155,19 @@ def _read(text: str) -> _Read | None:
     if not words.readable.search(words.placeholder.sub("", raw)):
         return None
     heard = words.hear(raw)
-    if _age(raw) is not None:
-        heard.spans.setdefault("[child]", []).append((0, 0))
+    if young := ages(raw):
+        heard.spans["[child]"] = sorted([*heard.spans.get("[child]", ()), *young])
     fired = heard.names(words.phrases)
     return _Read(
         len(raw), heard, heard.names(words.signs), [rule for rule in words.rules if rule.name in fired],
-        _facts(raw, heard),
+        facts_in(raw, heard),
     )  # fmt: skip
+
+
+def told(text: str) -> Facts | None:
+    """What the words already tell, without what they are about; None where nothing is readable."""
+    read = _read(text)
+    return read.facts if read else None
 
 
 # The decisions.
@@ -209,14 +218,14 @@ def _frame(said: set[str], fired: Sequence[Rule]) -> str | None:
     return None
 
 
-def _harmless(frame: str, said: set[str], words: Book, facts: "_Facts") -> Understanding:
+def _harmless(frame: str, said: set[str], words: Book, facts: Facts) -> Understanding:
     if frame.startswith("spam"):
         return Understanding("spam", (), "normal", (words.names[frame],), **facts)
     topic: Literal["", "question"] = "question" if frame == "hypothetical" or "question" in said else ""
     return Understanding("chitchat", (), "normal", (words.names[frame],), topic, **facts)
 
 
-def _scores(rules: Iterable[Rule], facts: "_Facts") -> dict[int, int]:
+def _scores(rules: Iterable[Rule], facts: Facts) -> dict[int, int]:
     """Situation → weight. What age and sex decide is decided here."""
     scores: dict[int, int] = {}
     for rule in rules:
@@ -280,45 +289,3 @@ def _visits(role: str | None) -> bool:
 
 def _names(rules: Sequence[Rule]) -> tuple[str, ...]:
     return tuple(rule.name for rule in sorted(rules, key=lambda rule: -rule.weight))
-
-
-# What the message already tells.
-
-
-class _Facts(TypedDict):
-    """The optional fields of Understanding that the words give."""
-
-    age: int | None
-    sex: Literal["female", "male"] | None
-    injuries: tuple[str, ...]
-    times: tuple[str, ...]
-    relation: str | None
-    place: str | None
-
-
-def _facts(raw: str, heard: Heard) -> _Facts:
-    facts = lexicon("facts")
-    words = cast("dict[str, list[str]]", facts["words"])
-
-    def said(name: str) -> list[str]:
-        return [word for word in words[name] if word in heard.spans]
-
-    place = re.search(facts["place"], raw)
-    return {
-        "age": _age(raw),
-        # With words for both sexes the child is rather the girl: a man is mostly the one who did it.
-        "sex": "female" if said("female") else "male" if said("male") else None,
-        "injuries": tuple(code for code, signs in facts["injuries"].items() if any(sign in raw for sign in signs)),
-        "times": tuple(match[0] for match in re.finditer(facts["times"], raw)),
-        "relation": max(said("relation"), key=len, default=None),
-        "place": place[0] if place else None,
-    }
-
-
-def _age(raw: str) -> int | None:
-    """Years, from an age or a school year; the lowest one that is a child's."""
-    facts = lexicon("facts")
-    ages = [number(match["age"]) for name in ("age", "age_bare") for match in re.finditer(facts[name], raw)]
-    ages += [number(match["age"]) - 1 for match in re.finditer(facts["age_nominal"], raw)]
-    ages += [age for year, age in facts["school_years"].items() if year in raw]
-    return min((age for age in ages if age < _ADULT), default=None)

@@ -140,6 +140,18 @@ class Figures:
     def false_alarm_rate(self) -> float:
         return len(self.false_alarms) / len(self.harmless)
 
+    @property
+    def facts(self) -> str:
+        """Of what the labels say is told, how much is heard rightly, and how much is heard at all."""
+        told = [row for row in self.coded if row.who]
+        shares = []
+        for fact in ("age", "sex", "place", "time", "relation", "injuries"):
+            pairs = [(getattr(row, fact), _heard(row, fact)) for row in told]
+            right = sum(bool(label) and _agrees(label, heard) for label, heard in pairs)
+            heard = sum(bool(heard) for _, heard in pairs)
+            shares.append(f"{fact} {_share(right, sum(bool(label) for label, _ in pairs))} of {heard} heard")
+        return ", ".join(shares)
+
     def report(self, name: str) -> str:
         found = len(self.dangers) - len(self.missed_danger)
         first = sum(bool(row.wanted & set(row.heard.situations[:1])) for row in self.coded)
@@ -155,6 +167,7 @@ class Figures:
             f"  alarm on small talk {_share(len(self.false_alarms), len(self.harmless))}",
             f"  alarm on everyday   {_share(len(self.everyday_alarms), len(self.everyday))}",
             f"  intent right        {_share(len(self.rows) - len(self.wrong_intent), len(self.rows))}",
+            f"  told besides        {self.facts}",
             "  urgency, label→heard: " + _confusion((row.urgency, row.heard.urgency) for row in self.rows),
             "  wrong intents:        " + _confusion((row.intent, row.heard.intent) for row in self.wrong_intent),
             "  wrong situations:     " + _confusion((row.category, _first_two(row)) for row in self.wrong_situation),
@@ -175,6 +188,19 @@ class Figures:
             for kind, rows in kinds.items()
             for row in rows
         )
+
+
+def _heard(row: Message, fact: str) -> str:
+    heard = row.heard
+    words = {"time": " ".join(heard.times), "injuries": ",".join(heard.injuries), "age": str(heard.age or "")}
+    return words.get(fact, str(getattr(heard, fact, None) or ""))
+
+
+def _agrees(label: str, heard: str) -> bool:
+    """Whether what was heard is the label, holds it or is held by it; of several injuries one is enough."""
+    if not heard:
+        return False
+    return label in heard or heard in label or bool(set(label.split(",")) & set(heard.split(",")))
 
 
 def _share(part: int, whole: int) -> str:

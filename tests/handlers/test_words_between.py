@@ -268,7 +268,9 @@ def entries(town: Town) -> list[str]:
 
 
 def test_every_question_of_every_flow_is_here() -> None:
-    assert set(STARTS) == {f"{flow.name}.{question}" for flow in routes.FLOWS for question in flow.questions}
+    never_put = {"reports.understood"}  # a link beside other questions: test_told.py
+    put = {f"{flow.name}.{question}" for flow in routes.FLOWS for question in flow.questions} - never_put
+    assert set(STARTS) == put
 
 
 @pytest.mark.parametrize("question", STARTS)
