@@ -105,8 +105,9 @@ def _figure(
 ) -> Figure:
     places: Counter[tuple[int, str]] = Counter()
     details: Counter[str] = Counter()
+    top = next(iter(groups.values()), (0, ""))  # whose path is broken counts for the whole
     for area, detail, many in rows:
-        places[groups[area]] += many
+        places[groups.get(area, top)] += many
         details[detail] += many
     by_place = {name: many for (_, name), many in places.most_common()}
     return Figure(number, code, places.total(), by_place, dict(details.most_common()))

@@ -18,7 +18,7 @@ from handlers.turn import Turn
 from handlers.workdays import local_day
 from storage import areas, people, rolls
 from storage.areas import Area, AreaLevel, Unit
-from storage.children import Child, Side
+from storage.children import Child, Side, note_pair
 from storage.people import Duty, Person, PersonRole
 
 BATCH = 50
@@ -228,6 +228,7 @@ def _change_child(
     _count(outcome, changed=changed)
     if changed and not known.directory.dry:
         _set(child, wanted)
+        note_pair(turn.session, child, turn.now)
         enrolment.categorise(turn, child, row.categories)
         turn.audit("import_change", "child", child.id)
 

@@ -32,6 +32,7 @@ def pair(turn: Turn, child: Child, person: Person, side: Side) -> None:
             one.until = turn.now
     turn.session.add(Pairing(child_id=child.id, person_id=person.id, side=side, since=turn.now))
     turn.session.flush()  # the plan below looks for the new adult
+    children.note_pair(turn.session, child, turn.now)
     turn.audit("pair", "child", child.id, side)
     if side not in plans.REQUIRED:
         return
@@ -50,6 +51,7 @@ def unpair(turn: Turn, child: Child, person: Person, side: Side) -> None:
     for one in mine:
         one.until = turn.now
     turn.session.flush()  # the look below must not find it any more
+    children.note_pair(turn.session, child, turn.now)
     task = _live(turn, child, side)
     if not mine or task is None:
         return

@@ -3,14 +3,16 @@
 from datetime import date, datetime
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, ForeignKey, Index, String, and_, exists, or_, select
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy import CTE, ColumnElement, ForeignKey, Index, String, and_, bindparam, exists, or_, select
+from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
 from storage.areas import Area
 from storage.audit import Audit
 from storage.contacts import Contact
 from storage.database import Base, Id, Sealed, due_index, live_index
 from storage.people import Person
+from storage.rows import connection_of
+from storage.statements import Hot
 
 
 class Side(StrEnum):
@@ -34,6 +36,7 @@ class Child(Base):
             "ix_child_contact", "off_file_at",
             "level", "last_contact_on", "level_since", "on_file_since", "area_id", "id",
         ),
+        live_index("ix_child_unpaired", "off_file_at", "area_id", "on_file_since", "id", only="paired_since"),
         due_index("ix_child_off_file", "off_file_at"),
     )  # fmt: skip
 
@@ -58,6 +61,8 @@ class Child(Base):
     level_why: Mapped[str | None] = mapped_column(Sealed("child.level_why"))
     last_contact_on: Mapped[date | None]
     """The last day the child was seen or spoken to."""
+    paired_since: Mapped[datetime | None]
+    """Since when each side of its pair that owes visits has had somebody (`note_pair`); None: one has nobody."""
     on_file_since: Mapped[datetime]
     off_file_at: Mapped[datetime | None]
     off_file_reason: Mapped[str | None] = mapped_column(String(20))
@@ -119,12 +124,42 @@ def pairing_of(session: Session, child_id: int, person_id: int) -> Pairing | Non
     return session.scalars(query.order_by(Pairing.id).limit(1)).first()
 
 
-def without_reach() -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    """For queries over `Child`, one for each side of a pair that owes visits: that side reaches nobody.
+def note_pair(session: Session, child: Child, now: datetime) -> None:
+    """Note whether each side that owes visits has somebody, after the child's pair or school changed.
 
-    The teacher's side counts once the child goes to school.
+    The teacher's side owes them once the child goes to school.
     """
-    return ~_reaches(Side.CADRE), and_(Child.school_id.is_not(None), ~_reaches(Side.TEACHER))
+    wanted = {Side.CADRE, *([Side.TEACHER] if child.school_id is not None else [])}
+    if wanted <= set(_SIDES.scalars(connection_of(session), {"child_id": child.id})):
+        child.paired_since = child.paired_since or now
+    else:
+        child.paired_since = None
+
+
+_SIDES = Hot(select(Pairing.side).where(Pairing.child_id == bindparam("child_id"), Pairing.until.is_(None)))
+
+
+def without_reach() -> list[ColumnElement[bool]]:
+    """For queries over `Child`, each found by few rows: a side that owes visits has nobody, or nobody in reach."""
+    reached = exists().where(
+        Contact.person_id == Person.id, Contact.openid_index.is_not(None), Contact.unreachable_since.is_(None)
+    )
+    gone = select(Person.id).where(or_(Person.left_at.is_not(None), ~reached)).cte("gone")
+    return [
+        Child.paired_since.is_(None),
+        _out_of_reach(Side.CADRE, gone),
+        and_(Child.school_id.is_not(None), _out_of_reach(Side.TEACHER, gone)),
+    ]
+
+
+def _out_of_reach(side: Side, gone: CTE) -> ColumnElement[bool]:
+    """Somebody of this side is gone or out of reach, and nobody else is there: few people are."""
+    lost, other = select(gone.c.id), aliased(Pairing)
+    theirs = select(Pairing.child_id).where(Pairing.person_id.in_(lost), Pairing.side == side, Pairing.until.is_(None))
+    others = select(other.id).where(
+        other.child_id == Child.id, other.side == side, other.until.is_(None), other.person_id.not_in(lost)
+    )
+    return and_(Child.id.in_(theirs), ~others.exists())
 
 
 def without_reachable_pair(session: Session, path: str = "/") -> list[Child]:
@@ -135,18 +170,6 @@ def without_reachable_pair(session: Session, path: str = "/") -> list[Child]:
         .where(Child.off_file_at.is_(None), Area.path.startswith(path), or_(*without_reach()))
     )
     return list(session.scalars(query.order_by(Child.id)))
-
-
-def _reaches(side: Side) -> ColumnElement[bool]:
-    """Few people are gone or out of reach, so each pairing is looked up among these instead of its person by itself."""
-    reached = exists().where(
-        Contact.person_id == Person.id, Contact.openid_index.is_not(None), Contact.unreachable_since.is_(None)
-    )
-    gone = select(Person.id).where(or_(Person.left_at.is_not(None), ~reached))
-    followed = select(Pairing.person_id).where(
-        Pairing.child_id == Child.id, Pairing.side == side, Pairing.until.is_(None), Pairing.person_id.not_in(gone)
-    )
-    return followed.exists()
 
 
 PROPOSE = "propose_level:"

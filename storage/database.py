@@ -211,13 +211,14 @@ def due_index(name: str, column: str = "next_at", *then: str, only: str = "") ->
     return Index(name, column, *then, sqlite_where=waiting, postgresql_where=waiting)
 
 
-def live_index(name: str, end: str, *columns: str) -> Index:
-    """An index of only those rows whose `end` is not set, among ten years of ended ones.
+def live_index(name: str, end: str, *columns: str, only: str = "") -> Index:
+    """An index of only those rows whose `end` is not set, among ten years of ended ones; `only`: nor this one.
 
-    `end` stands in it too, though always null: SQLite would read the row itself to see that it is.
+    Both stand in it too, though always null: SQLite would read the row itself to see that they are.
     """
-    lives = text(f"{end} IS NULL")
-    return Index(name, *columns, end, sqlite_where=lives, postgresql_where=lives)
+    unset = [end, *filter(None, [only])]
+    lives = text(" AND ".join(f"{one} IS NULL" for one in unset))
+    return Index(name, *columns, *unset, sqlite_where=lives, postgresql_where=lives)
 
 
 def alone(connection: Connection, what: str) -> None:

@@ -28,7 +28,7 @@ from sqlalchemy import (
 from storage import sealing
 from storage.areas import Area
 from storage.cases import Case, CaseStage
-from storage.children import Child
+from storage.children import Child, Pairing, Side
 from storage.database import SealedBytes, SealedColumn, connect, is_sqlite
 from storage.lifecycle import Step, moves
 from storage.media import Media
@@ -229,3 +229,14 @@ def miscounted(engine: Engine) -> Iterator[Wrong]:
     for _, rows in pages(engine, select(key).where(late), key):
         for (number,) in rows:
             yield Wrong("miscounted", "child", number, "it was seen or spoken to later than is noted")
+    for _, rows in pages(engine, select(key).where(_paired_wrongly()), key):
+        for (number,) in rows:
+            yield Wrong("miscounted", "child", number, "whether both sides of its pair have somebody is noted wrongly")
+
+
+def _paired_wrongly() -> ColumnElement[bool]:
+    def has(side: Side) -> ColumnElement[bool]:
+        return exists().where(Pairing.child_id == Child.id, Pairing.side == side, Pairing.until.is_(None))
+
+    paired = and_(has(Side.CADRE), or_(Child.school_id.is_(None), has(Side.TEACHER)))
+    return or_(and_(Child.paired_since.is_(None), paired), and_(Child.paired_since.is_not(None), ~paired))

@@ -222,8 +222,9 @@ def listed(connection: Connection, figure: Figure, span: Span, limit: int | None
 
 
 def below(connection: Connection, path: str) -> dict[int, tuple[int, str]]:
-    """Area id → (id, name) of the area directly below `path` that it lies in; the top itself is its own group."""
-    rows = connection.execute(select(Area.id, Area.path, Area.name).where(Area.path.startswith(path))).all()
+    """Area id → (id, name) of the area directly below `path` that it lies in; first the top, which is its own group."""
+    below = select(Area.id, Area.path, Area.name).where(Area.path.startswith(path))
+    rows = connection.execute(below.order_by(Area.path)).all()
     names = {row.id: row.name for row in rows}
     depth = path.count("/")
     groups = {}
@@ -340,7 +341,7 @@ def _late(shape: Shape, alone: CTE) -> Iterator[One]:
     yield on_file.where(Child.level.in_(known), Child.last_contact_on.is_(None))
     # A level that nobody knows lies before, between or after the others: ranges in which there is nothing.
     between = (and_(Child.level > one, Child.level < following) for one, following in pairwise(known))
-    unknown = or_(Child.level < known[0], *between, Child.level > known[-1])
+    unknown = (Child.level < known[0], *between, Child.level > known[-1])
     missed = [Child.last_contact_on.is_(None), Child.last_contact_on < since]
     if shape.past:  # or the contact that counts was made only after it
         met = Visit.child_id == Child.id, Visit.kind.in_(_CONTACT)
@@ -349,9 +350,10 @@ def _late(shape: Shape, alone: CTE) -> Iterator[One]:
         only_later = Child.id.in_(met_since), ~before.exists()
         missed.append(and_(*only_later))
         yield on_file.where(*only_later, Child.level.in_(known), Child.last_contact_on >= since)
-    yield on_file.where(unknown, or_(*missed))
-    for one in off_since:
-        yield one.where(or_(*missed))
+    for one in unknown:
+        yield on_file.where(one, or_(*missed))
+    for gone in off_since:
+        yield gone.where(or_(*missed))
 
 
 def _by_level(values: Mapping[str, ColumnElement[Any]]) -> ColumnElement[Any]:

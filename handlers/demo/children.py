@@ -13,7 +13,7 @@ from handlers.demo.staff import Staff
 from handlers.enrolment import id_number_index, name_index
 from messages.files import table
 from storage.areas import Area
-from storage.children import Child, ChildCategory, Pairing, Side
+from storage.children import Child, ChildCategory, Pairing, Side, note_pair
 
 ORPHANS, DE_FACTO, DISABLED, BOTH, LEFT_BEHIND = 91, 425, 326, 20, 378
 """The paper's figures (seed.txt); `BOTH` of the disabled are orphans or de facto unattended."""
@@ -55,6 +55,8 @@ def make(session: Session, chance: Chance, places: Places, staff: Staff, now: da
             one.pairs.append(_pair(one.child, teachers[number % len(teachers)].id, Side.TEACHER))
         session.add_all(one.pairs)
     session.flush()  # the visits point to these rows
+    for one in children:
+        note_pair(session, one.child, one.child.on_file_since)
     return children
 
 

@@ -33,7 +33,7 @@ def fill(connection: Connection, staff: Staff, children: int, visits: int, until
     i = (every := numbers(children)).c.i
     on_file = scattered(i, ON_FILE)
     add(connection, Child, select(*_child(connection, i, on_file, staff, until)).select_from(every))
-    paired = select(*_pairing(i, staff, until)).select_from(every).where(on_file, i % 100 != 0)
+    paired = select(*_pairing(i, staff, until)).select_from(every).where(on_file, _is_paired(i))
     add(connection, Pairing, paired)
     add(connection, Case, select(*_case(connection, i, on_file, staff, children, until)).select_from(every))
     add(connection, Report, select(*_report(connection, i, staff, children, until)).select_from(every))
@@ -78,10 +78,15 @@ def _child(
         *values(Child, on_file_since=until - timedelta(days=300), policy_version=0),
         village(i, staff).label("area_id"), level(i).label("level"),
         day(connection, case(*contacts, else_=0)).label("last_contact_on"),
+        case((_is_paired(i), of(Child.paired_since, until)), else_=of(Child.paired_since, None)).label("paired_since"),
         case((on_file, of(Child.off_file_at, None)), else_=of(Child.off_file_at, until - timedelta(days=99))).label(
             "off_file_at"
         ),
     ]  # fmt: skip
+
+
+def _is_paired(i: ColumnElement[int]) -> ColumnElement[bool]:
+    return i % 100 != 0
 
 
 def _officer(child: ColumnElement[int], staff: Staff) -> ColumnElement[int]:

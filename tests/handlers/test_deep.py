@@ -94,8 +94,13 @@ BROKEN = {
     "UPDATE task SET state = 'done', ended_at = NULL WHERE id = 4": "task 4: it is done, which its dates",
     "UPDATE report SET stage = 'resolved' WHERE id = 2": "report 2: it is resolved, its moves led to",
     "UPDATE child SET last_contact_on = NULL": "it was seen or spoken to later than is noted.",
+    "UPDATE child SET paired_since = NULL WHERE paired_since IS NOT NULL": (
+        "whether both sides of its pair have somebody is noted wrongly."
+    ),
     "UPDATE step SET before = 'closed' WHERE subject = 'case'": "from closed did not follow.",
-    "UPDATE area SET path = '/elsewhere/' WHERE parent_id IS NOT NULL": "children_on_file is 0 in a digest, and",
+    "UPDATE task SET ended_at = opened_at WHERE kind = 'visit' AND state = 'open'": (
+        "visits_overdue is 0 in a digest, and"
+    ),
 }
 """What is done to the database → what the line says of it."""
 

@@ -15,7 +15,7 @@ from handlers.turn import Refused, Turn
 from handlers.workdays import CHINA
 from storage import contacts, tables, tasks
 from storage.areas import Area, AreaLevel
-from storage.children import Child, Pairing
+from storage.children import Child, Pairing, note_pair
 from storage.contacts import Contact
 from storage.database import connect
 from storage.outbox import Outbox, OutboxKind
@@ -127,6 +127,7 @@ class County:
             turn.session.flush()
             if paired:
                 turn.session.add(Pairing(child_id=child.id, person_id=self.officer.id, side="cadre", since=long_ago))
+                note_pair(turn.session, child, long_ago)
             return child
 
         made: Child = self.world.turn(add)

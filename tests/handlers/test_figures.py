@@ -17,7 +17,7 @@ from handlers.turn import Turn
 from handlers.workdays import CHINA
 from storage import areas, sealing, tables, tasks
 from storage.areas import Area, AreaLevel, Unit, UnitKind
-from storage.children import Child, Pairing
+from storage.children import Child, Pairing, note_pair
 from storage.contacts import Contact
 from storage.database import connect
 from storage.people import Person
@@ -105,6 +105,7 @@ class County:
             until = self._ago() if draw.random() < 0.2 else None
             side = draw.choice(["cadre", "cadre", "teacher"])
             self.session.add(Pairing(child_id=child.id, person_id=person.id, side=side, since=self._ago(), until=until))
+        note_pair(self.session, child, self._ago())
         for _ in range(draw.randrange(3)):
             self._visit(child, None)
         return child
