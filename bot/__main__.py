@@ -1,6 +1,7 @@
 """`tongban`: the command line. Exit codes: 0 done, 1 failed while running, 2 wrong use or settings."""
 
 import asyncio
+import gc
 import os
 import sys
 from pathlib import Path
@@ -65,6 +66,8 @@ def run(context: click.Context) -> None:
 
     async def serve() -> None:
         async with running(settings):
+            gc.collect()
+            gc.freeze()  # else a full collection looks at 180,000 objects that stay, and every answer waits for it
             await asyncio.Event().wait()
 
     run_until_stopped(serve())
