@@ -109,7 +109,7 @@ class Flood:
             return None
         if sender.told == inbound.identity and reply.text is None and inbound.kind != "event":
             return Reply(render("common/slowly"), said_at=arrived_at, queued=True)
-        return Reply(reply.text, reply.outbox_id, reply.said_at, queued=True)
+        return Reply(reply.text, reply.inbox_id, reply.said_at, queued=True)
 
     def _sender(self, openid: str, now: float) -> _Sender:
         if now - self._swept > MINUTE:

@@ -57,10 +57,10 @@ LONGEST_BATCH = 0.03
 
 @dataclass(frozen=True)
 class Reply:
-    """What the platform is answered: words (None: `success`), the row to mark as handed, and when it was said."""
+    """What the platform is answered: words (None: `success`), the message they reply to, and when it was said."""
 
     text: str | None = None
-    outbox_id: int | None = None
+    inbox_id: int | None = None
     said_at: datetime | None = None
     queued: bool = False
     """Whether the turn left something for the sender."""
@@ -338,7 +338,7 @@ def _keep_words(turn: Turn, inbox_id: int, *, passive: bool, waiting: Sequence[A
     content: dict[str, Any] = {"text": pieces[0]}
     if turn.asks and len(pieces) == 1 and not before:
         content |= _question(turn, turn.asks)
-    first = outbox.add(
+    outbox.add(
         turn.connection, contact_id=turn.talk.contact_id, inbox_id=inbox_id if passive else None, kind=OutboxKind.REPLY,
         state=OutboxState.PASSIVE if passive else OutboxState.QUEUED, content=content, now=turn.now,
         next_at=turn.now + PASSIVE_PATIENCE if passive else later, erase_at=erase_at,
@@ -349,7 +349,7 @@ def _keep_words(turn: Turn, inbox_id: int, *, passive: bool, waiting: Sequence[A
             content={"text": piece, "rest": True}, now=turn.now, next_at=later, erase_at=erase_at,
         )  # fmt: skip
     recordings.follow(turn)
-    return Reply(pieces[0], first, turn.now, queued=True)
+    return Reply(pieces[0], inbox_id if passive else None, turn.now, queued=True)
 
 
 def _question(turn: Turn, asks: tuple[str, bool]) -> dict[str, Any]:
@@ -366,7 +366,7 @@ def _stored(connection: Connection, inbox_id: int) -> Reply:
     row = outbox.stored_reply(connection, inbox_id)
     if row is None or row.content is None or row.state not in {OutboxState.PASSIVE, OutboxState.HANDED}:
         return Reply()
-    return Reply(row.content["text"], row.id, row.created_at)
+    return Reply(row.content["text"], inbox_id, row.created_at)
 
 
 def _opened_window(talk: Talk, message: Message, at: datetime) -> None:

@@ -228,15 +228,15 @@ class Webhook:
         await response.write_eof()
         metrics.answer_seconds.observe(asyncio.get_running_loop().time() - arrived)
         faults.reach("answer_written_before_handed")
-        if reply.outbox_id is not None:
-            self._mark_handed(reply.outbox_id)
+        if reply.inbox_id is not None:
+            self._mark_handed(reply.inbox_id)
         if reply.queued:
             self._wake()
         return response
 
-    def _mark_handed(self, outbox_id: int) -> None:
+    def _mark_handed(self, inbox_id: int) -> None:
         """Note what was written; one statement for all that were written while the last one ran."""
-        self._handed.append(outbox_id)
+        self._handed.append(inbox_id)
         if self._marking is None or self._marking.done():
             self._marking = asyncio.create_task(self._mark())
 
@@ -245,7 +245,7 @@ class Webhook:
         while self._handed:
             ids, self._handed = self._handed, []
             try:
-                await self._database.run(partial(outbox.mark_handed, ids=ids, now=self._clock.now()), Lane.CHAT)
+                await self._database.run(partial(outbox.mark_handed, inbox_ids=ids, now=self._clock.now()), Lane.CHAT)
                 told = False
                 faults.reach("handed_marked")
             except Exception as error:  # noqa: BLE001 - an unmarked reply is sent once more, never lost

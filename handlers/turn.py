@@ -170,15 +170,15 @@ class Turn:
         /,
         card: Card | None = None,
         **values: object,
-    ) -> int:
-        """Queue words (and the card for when only a template reaches the person) to a contact; the row's id."""
-        return self.push_content(contact_id, kind, {"text": render(name, **values)}, card)
+    ) -> None:
+        """Queue words (and the card for when only a template reaches the person) to a contact."""
+        self.push_content(contact_id, kind, {"text": render(name, **values)}, card)
 
-    def push_content(self, contact_id: int, kind: OutboxKind, content: dict[str, Any], card: Card | None) -> int:
+    def push_content(self, contact_id: int, kind: OutboxKind, content: dict[str, Any], card: Card | None) -> None:
         """The same with words that were rendered already, and marks of the caller's own beside them."""
         if card:
             content["card"] = {"purpose": card.purpose, "values": dict(card.values), "path": card.path}
-        return outbox.add(
+        outbox.add(
             self.connection, contact_id=contact_id, kind=kind, state=OutboxState.QUEUED, content=content,
             now=self.now, next_at=self.now,
         )  # fmt: skip

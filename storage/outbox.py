@@ -4,7 +4,7 @@ A row is written in the turn's own transaction; the sender claims it with a leas
 and records the outcome. Words are kept as they were said.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -106,7 +106,7 @@ _NEW = Hot(insert(_O).returning(_O.c.id))
 _STORED = Hot(select(_O.c.id, _O.c.state, _O.c.content, _O.c.created_at).where(_O.c.inbox_id == bindparam("inbox_id")))
 _HANDED = Hot(
     update(_O)
-    .where(_O.c.id == bindparam("b_id"), _O.c.state == OutboxState.PASSIVE)
+    .where(_O.c.inbox_id == bindparam("b_inbox_id"), _O.c.state == OutboxState.PASSIVE)
     .values(state=OutboxState.HANDED, next_at=None, settled_at=bindparam("now"), channel="passive")
 )
 _WAITING = (OutboxState.QUEUED, OutboxState.PASSIVE, OutboxState.SENDING)
@@ -223,13 +223,19 @@ def add(  # noqa: PLR0913 - a row has this many columns
     next_at: datetime | None,
     inbox_id: int | None = None,
     erase_at: datetime | None = None,
-) -> int:
-    """Keep a message to be said; its id."""
-    number: int = _NEW.scalar(connection, {
+) -> Callable[[], int]:
+    """Keep a message to be said; what is given back waits for its id, which hardly anybody needs."""
+    kept = _NEW.ask(connection, {
         "contact_id": contact_id, "inbox_id": inbox_id, "kind": kind, "state": state, "content": content,
         "created_at": now, "next_at": next_at, "attempts": 0, "channel": None, "code": None, "job_id": None,
         "settled_at": None, "erase_at": erase_at,
     })  # fmt: skip
+
+    def number() -> int:
+        row = kept()
+        assert row is not None  # noqa: S101 - it was inserted
+        return int(row.id)
+
     return number
 
 
@@ -238,9 +244,9 @@ def stored_reply(connection: Connection, inbox_id: int) -> Any | None:  # noqa: 
     return _STORED.first(connection, {"inbox_id": inbox_id})
 
 
-def mark_handed(connection: Connection, ids: Sequence[int], now: datetime) -> None:
-    """These passive replies were written to the platform."""
-    _HANDED.write_all(connection, [{"b_id": one, "now": now} for one in ids])
+def mark_handed(connection: Connection, inbox_ids: Sequence[int], now: datetime) -> None:
+    """The passive replies to these messages were written to the platform."""
+    _HANDED.write_all(connection, [{"b_inbox_id": one, "now": now} for one in inbox_ids])
 
 
 def claim(connection: Connection, now: datetime, limit: int, *, alarms: bool | None = None) -> list[Any]:

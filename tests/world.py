@@ -143,8 +143,8 @@ class World:
     def deliver(self, phone: Phone, inbound: Inbound, *, handed: bool = True) -> str:
         """One delivery of one message; what the passive reply says. `handed`: noted as written to the platform."""
         reply = self.run(partial(turns.take, inbound=inbound, arrived_at=self.now, now=self.now, policy=self.policy))
-        if handed and reply.outbox_id is not None:
-            self.run(partial(outbox.mark_handed, ids=[reply.outbox_id], now=self.now))
+        if handed and reply.inbox_id is not None:
+            self.run(partial(outbox.mark_handed, inbox_ids=[reply.inbox_id], now=self.now))
         if reply.text:
             self.show(phone.openid, reply.text)
         return reply.text or ""

@@ -115,7 +115,7 @@ class Rig:
             return outbox.add(
                 turn.connection, contact_id=contact_id, kind=kind, state=OutboxState.QUEUED, content=content,
                 now=turn.now, next_at=turn.now + timedelta(seconds=wait),
-            )  # fmt: skip
+            )()  # fmt: skip
 
         return await self.turn(add)
 

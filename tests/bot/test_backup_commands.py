@@ -61,7 +61,7 @@ def wait_for(world: World, kind: OutboxKind, made: datetime) -> int:
         return outbox.add(
             connection, contact_id=contact, kind=kind, state=OutboxState.QUEUED, content={"text": WORDS}, now=made,
             next_at=made,
-        )  # fmt: skip
+        )()  # fmt: skip
 
     return world.run(add)
 

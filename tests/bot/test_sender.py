@@ -133,9 +133,9 @@ async def test_the_rest_of_a_long_reply_follows_in_order(bot: Rig, *, trouble: b
 
     reply = await bot.turn(say)
     assert reply.text
-    assert reply.outbox_id
+    assert reply.inbox_id
     assert await bot.sender.drain() == 0, "nothing overtakes the answer itself"
-    handed = reply.outbox_id
+    handed = reply.inbox_id
     await bot.turn(lambda turn: outbox.mark_handed(turn.connection, [handed], turn.now))
     if trouble:
         bot.fault("message/custom/send", errcode=-1, times=3)  # the third wait is longer than any lease

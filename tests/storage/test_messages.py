@@ -19,7 +19,7 @@ SECOND = timedelta(seconds=1)
 
 def say(connection: Connection, contact: int, words: str, kind: OutboxKind = OutboxKind.NOTICE, **values: Any) -> int:  # noqa: ANN401 - columns
     row: dict[str, Any] = {"state": OutboxState.QUEUED, "next_at": NOW, "now": NOW, "content": {"text": words}}
-    return outbox.add(connection, contact_id=contact, kind=kind, **{**row, **values})
+    return outbox.add(connection, contact_id=contact, kind=kind, **{**row, **values})()
 
 
 def texts(rows: list[Any]) -> list[str]:
@@ -160,7 +160,7 @@ def test_a_passive_reply_is_handed_once_and_stays_readable_for_repeats(engine: E
             connection, ids.contact, "好", OutboxKind.REPLY, state=OutboxState.PASSIVE, inbox_id=kept,
             next_at=NOW + 20 * SECOND,
         )  # fmt: skip
-        outbox.mark_handed(connection, [reply], NOW)
+        outbox.mark_handed(connection, [kept], NOW)
         stored = outbox.stored_reply(connection, kept)
         assert stored is not None
         assert (stored.id, stored.state, stored.content) == (reply, OutboxState.HANDED, {"text": "好"})
