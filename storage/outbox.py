@@ -230,13 +230,7 @@ def add(  # noqa: PLR0913 - a row has this many columns
         "created_at": now, "next_at": next_at, "attempts": 0, "channel": None, "code": None, "job_id": None,
         "settled_at": None, "erase_at": erase_at,
     })  # fmt: skip
-
-    def number() -> int:
-        row = kept()
-        assert row is not None  # noqa: S101 - it was inserted
-        return int(row.id)
-
-    return number
+    return lambda: int(kept().id)  # type: ignore[union-attr]  # it was inserted
 
 
 def stored_reply(connection: Connection, inbox_id: int) -> Any | None:  # noqa: ANN401 - a row

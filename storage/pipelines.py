@@ -150,6 +150,10 @@ class Pipeline:
             if self._libpq.status == ConnStatus.OK:
                 self._libpq.exit_pipeline_mode()
 
+    def end(self) -> None:
+        """The transaction is over, however it ended: what went wrong in it is not the next one's matter."""
+        self.is_patient, self._error = False, None
+
     def abandon(self) -> None:
         """The same, whatever became of it: the transaction is rolled back."""
         with suppress(psycopg.Error):
@@ -207,7 +211,7 @@ def pipelined(connection: Connection) -> Iterator[None]:
     try:
         yield
     finally:
-        pipeline.is_patient = False
+        pipeline.end()
 
 
 def leave_for_others(engine: Engine) -> None:

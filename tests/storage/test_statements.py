@@ -116,5 +116,5 @@ def test_what_fails_in_a_pipeline_is_known_at_the_latest_at_the_commit(postgres_
             connection.begin(),
         ):
             act(connection)
-    with postgres_engine.connect() as connection:
-        assert STATES.all(connection, {}) == []
+        with postgres_engine.connect() as connection:  # the same one: the pool's
+            assert STATES.all(connection, {}) == []
