@@ -58,8 +58,6 @@ class Conversation(Base):
     answers: Mapped[dict[str, Any] | None] = mapped_column(SealedJson("conversation.answers"))
     asked: Mapped[str | None] = mapped_column(String(40))
     asked_at: Mapped[datetime | None]
-    quiet_at: Mapped[datetime | None] = mapped_column(index=True)
-    """When an unanswered burst of messages gets its one reply."""
 
 
 @dataclass(slots=True)
@@ -80,7 +78,6 @@ class Talk:
     answers: dict[str, Any] = field(default_factory=dict)
     asked: str | None = None
     asked_at: datetime | None = None
-    quiet_at: datetime | None = None
     is_new: bool = False
     """Whether this turn made the contact."""
     unreachable_since: datetime | None = None
@@ -99,7 +96,7 @@ class Talk:
 _C, _V = Contact.__table__, Conversation.__table__
 _KEPT = (
     "heard_at", "window_until", "window_left", "short_until", "short_left", "pushed_at",
-    "flow", "answers", "asked", "asked_at", "quiet_at",
+    "flow", "answers", "asked", "asked_at",
 )  # fmt: skip
 _COLUMNS = [_C.c.id, _C.c.person_id, _C.c.followed_at, _C.c.unreachable_since, *(_V.c[name] for name in _KEPT)]
 _FIND = Hot(select(*_COLUMNS).select_from(_C.outerjoin(_V)).where(_C.c.openid_index == bindparam("index")))

@@ -65,6 +65,7 @@ NO_ANSWER = 0
 """Kept as `code` of a row that may have been said already, since an earlier try got no answer."""
 IS_PUSHED = text("settled_at IS NOT NULL AND kind NOT IN ('reply', 'alarm')")
 """What counts towards the county's most pushes in an hour; replies and alarms do not."""
+HAS_JOB = text("job_id IS NOT NULL")  # nearly every row is a reply, which has none
 
 
 class Outbox(Base):
@@ -76,6 +77,7 @@ class Outbox(Base):
         due_index("ix_outbox_erase", "erase_at"),
         Index("ix_outbox_contact_state", "contact_id", "state"),
         Index("ix_outbox_pushed", "contact_id", "settled_at", sqlite_where=IS_PUSHED, postgresql_where=IS_PUSHED),
+        Index("ix_outbox_job", "job_id", sqlite_where=HAS_JOB, postgresql_where=HAS_JOB),
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
@@ -93,7 +95,7 @@ class Outbox(Base):
     channel: Mapped[str | None] = mapped_column(String(10))
     code: Mapped[int | None]
     """The platform's last error code."""
-    job_id: Mapped[str | None] = mapped_column(String(40), index=True)
+    job_id: Mapped[str | None] = mapped_column(String(40))
     """The platform's id of a template message, by which its delivery is reported; of a notice `optins.job_of`."""
     settled_at: Mapped[datetime | None]
     erase_at: Mapped[datetime | None]

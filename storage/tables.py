@@ -1,7 +1,5 @@
 """Every table, so that the metadata is whole wherever it is needed."""
 
-from sqlalchemy.orm import configure_mappers
-
 from storage import (
     absences,
     areas,
@@ -36,6 +34,3 @@ MODULES = (
     visits,
 )  # fmt: skip
 """One module a topic; named here so that nothing is imported for its side effect alone."""
-
-# A row may be made by `storage.rows` before anything else has asked SQLAlchemy about its class, e.g. by a command.
-configure_mappers()
