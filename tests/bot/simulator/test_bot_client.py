@@ -12,7 +12,9 @@ from tests.bot.simulator.outside import (
     DATA,
     JPG,
     MENU,
+    NOTICE,
     OK,
+    ONCE,
     OPENID,
     OTHER,
     SETTINGS,
@@ -76,10 +78,21 @@ OWN = [
         str,
         keep="job",
     ),
+    Step(
+        "send_notice",
+        lambda c, _: c.send_notice(OPENID, ONCE.template_id, {name: one["value"] for name, one in NOTICE.items()}),
+        done,
+    ),
+    Step("script_ticket", lambda c, _: c.script_ticket(), lambda got: len(got[0]) > 0 < got[1], expected=True),
     Step("oauth_openid", lambda c, k: c.oauth_openid(k["code"]), lambda who: who.openid, OPENID),
 ]
 NO_CALL = {"qr_picture_url", "oauth_url", "may"}
-SHOWN_BY_US = [("custom", "text", "您好"), ("custom", "image", ""), ("template", "card", "新任务提醒")]
+SHOWN_BY_US = [
+    ("custom", "text", "您好"),
+    ("custom", "image", ""),
+    ("template", "card", "新任务提醒"),
+    ("notice", "card", "事项办理提醒"),
+]
 
 
 @pytest.fixture
@@ -90,6 +103,7 @@ def wanted() -> list[Step]:
 async def test_every_call_that_the_stand_in_serves(wanted: list[Step]) -> None:
     async with table(silent, **SETTINGS) as one, aiohttp.ClientSession() as http:
         people(one)
+        one.platform.phone(OPENID).user.notices[ONCE.template_id] = 2  # one for wechatpy's client, one for ours
         given = {"app_id": APP_ID, "app_secret": SECRET, "token": TOKEN, "encoding_aes_key": AES_KEY}
         ours = WeChat(Wechat.model_validate({**given, "api_origin": one.platform.origin}), http)
         made = Made()
@@ -99,7 +113,7 @@ async def test_every_call_that_the_stand_in_serves(wanted: list[Step]) -> None:
                 await one.platform.phone(OPENID).say("在吗")  # so that a window is open for what follows
                 made.note(step, await step.call(client, kept), kept)
         assert made.wrong == []
-        assert (len(wanted), len(OWN), len(made.names)) == (63, 20, 83)
+        assert (len(wanted), len(OWN), len(made.names)) == (63, 22, 85)
         assert seen(one) == SHOWN + SHOWN_BY_US
 
 
