@@ -256,7 +256,7 @@ def _append(turn: Turn, report: int, message: Message) -> None:
 def _area(turn: Turn, message: Message) -> tuple[int, bool]:
     """Where it belongs, and whether that is known: the place named, else where the reporter works, else the county."""
     said = message.text or "" if message.kind == "text" else message.label or ""
-    found = areas.belonging(turn.connection, said)
+    found = turn.belonging(said)
     named = next((one for one in found if one.level != areas.AreaLevel.COUNTY), None)
     if named is not None:
         return named.id, True

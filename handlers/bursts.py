@@ -14,7 +14,7 @@ from handlers.kinds import TaskKind
 from handlers.reports import FLOWS, Reporting
 from handlers.turn import Turn
 from messages import render
-from storage import areas, contacts, outbox, reporters, reports, tasks
+from storage import contacts, outbox, reporters, reports, tasks
 from storage.cases import Case, CaseStage
 from storage.outbox import OutboxKind, OutboxState
 from storage.reports import Report, ReportStage
@@ -100,7 +100,7 @@ def _place(turn: Turn, report: Report) -> None:
     if report.area_id != county:
         return
     said = " ".join(one.text for one in reports.entries_of(turn.session, report.id) if one.text)
-    named = areas.belonging(turn.connection, said)[:1]
+    named = turn.belonging(said)[:1]
     if named and named[0].id != county:
         reports.move_to(turn.session, report, named[0].id)
         alarms.start_anew(turn, report.id)

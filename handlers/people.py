@@ -45,7 +45,7 @@ def on_unsubscribe(turn: Turn, message: Message) -> None:
     sessions.revoke_of_contact(turn.connection, talk.contact_id, turn.now)
     contacts.erase(turn.connection, talk.contact_id, turn.now)
     inbox.forget_openid(turn.connection, talk.contact_id, talk.openid)
-    talk.flow = talk.asked = talk.asked_at = talk.quiet_at = None
+    talk.flow = talk.asked = talk.asked_at = None
     talk.answers = {}
     turn.audit("unfollow", "contact", talk.contact_id)
     if person_id is not None:

@@ -97,7 +97,7 @@ def is_wrong(flow: "Flow") -> None:
 
 def _place(turn: Turn, words: str) -> str | None:
     """The village or township of the county that the words name."""
-    found = areas.belonging(turn.connection, words)
+    found = turn.belonging(words)
     named = next((one for one in found if one.level != areas.AreaLevel.COUNTY), None)
     return turn.session.get_one(areas.Area, named.id).name if named is not None else None
 

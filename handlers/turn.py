@@ -123,6 +123,16 @@ class Turn:
             return {}
         return {one.role: one.area_id for one in people.roles_of(self.session, self.person.id, self.now)}
 
+    @cached_property
+    def _places(self) -> dict[str, list[Any]]:
+        return {}
+
+    def belonging(self, words: str) -> list[Any]:
+        """Where words belong (`storage.areas.belonging`); the same words are looked up once a turn."""
+        if words not in self._places:
+            self._places[words] = areas.belonging(self.connection, words)
+        return self._places[words]
+
     def require(self, *roles: Role) -> Person:
         """The speaking person, who must hold one of these roles; a denied act reads like one that does not exist."""
         if self.person is None or not self.roles.keys() & set(roles):

@@ -14,7 +14,6 @@ from tests.bot.simulator.outside import (
     MENU,
     NOTICE,
     OK,
-    ONCE,
     OPENID,
     OTHER,
     SETTINGS,
@@ -25,7 +24,7 @@ from tests.bot.simulator.outside import (
     people,
     seen,
 )
-from tests.bot.simulator.tiny_bot import AES_KEY, APP_ID, SECRET, TOKEN, silent, table
+from tests.bot.simulator.tiny_bot import AES_KEY, APP_ID, ONCE, SECRET, TOKEN, silent, table
 from tests.bot.simulator.wechatpy_steps import SHOWN, STEPS
 
 NOT_MADE = {
