@@ -3,7 +3,7 @@
 Plain functions for the database threads; the only place that catches everything a handler may raise.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -172,8 +172,14 @@ def _run_kept(connection: Connection, row: Any, now: datetime, policy: Policy) -
     return 1
 
 
-def run_due(connection: Connection, now: datetime, policy: Policy, limit: int = 20) -> int:
-    """Look at tasks whose time has come; how many."""
+def run_due(
+    connection: Connection, now: datetime, policy: Policy, limit: int = 20, ahead: Mapping[int, Any] | None = None
+) -> int:
+    """Look at tasks whose time has come; how many.
+
+    `ahead`: what was read for some of them (`bot.ahead`); others of their kind are left for when it was. None: nothing
+    was, and each reads for itself.
+    """
     rows = tasks.due(connection, now, limit)
     if rows:
         faults.reach("due_claimed")
@@ -183,6 +189,8 @@ def run_due(connection: Connection, now: datetime, policy: Policy, limit: int = 
     for row in rows:
         if looked_at and monotonic() - began > LONGEST_BATCH:
             break
+        if ahead is not None and row.id not in ahead and row.kind in routes.TASKS and routes.TASKS[row.kind].ahead:
+            continue
         if row.kind not in kinds:
             kinds.add(row.kind)
             looked_at |= _look_at_many(Turn(connection, now, policy), row.kind, rows)
@@ -190,7 +198,7 @@ def run_due(connection: Connection, now: datetime, policy: Policy, limit: int = 
         if row.id in looked_at:
             continue
         looked_at.add(row.id)
-        turn = Turn(connection, now, policy, since=row.next_at, known=known)
+        turn = Turn(connection, now, policy, since=row.next_at, known=known, ahead=(ahead or {}).get(row.id))
         error = guarded(turn, partial(_look, turn, tasks.begin(turn.session, row.id)))
         if error is not None:
             known = _unknown()

@@ -2,15 +2,16 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from time import monotonic
+from typing import Any
 
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
-from bot import faults, metrics, turns
+from bot import ahead, faults, metrics, turns
 from bot.clock import Clock
 from bot.engine import Database, Lane
 from bot.fetcher import Fetcher
@@ -27,6 +28,8 @@ STALE_TICK = 30.0
 """Seconds without a tick that make `/readyz` fail."""
 BATCH = 250
 """Due tasks per transaction at most, if they can be done together: some 10 ms; others stop after `LONGEST_BATCH`."""
+
+LOOK_AHEAD = timedelta(seconds=1)
 
 
 class Loop:
@@ -86,7 +89,7 @@ class Worker:
         self.paused = False
         """Whether nothing is sent and nothing done that is due (storage.pause); what people write is answered."""
         self.kept = Loop("kept", partial(self._rounds, turns.run_kept))
-        self.due = Loop("due", self.unless_paused(partial(self._rounds, turns.run_due)))
+        self.due = Loop("due", self.unless_paused(self._due))
         self.alarms = Loop("alarms", self.unless_paused(sender.drain_alarms))
         self.send = Loop("send", self.unless_paused(self._send))
         self.media = Loop("media", fetcher.drain, in_rounds=True)
@@ -99,6 +102,7 @@ class Worker:
         self._ticked = monotonic()
         self._minding: asyncio.Task[None] | None = None
         self._sender, self._caught_up = sender, False
+        self._looked_ahead, self._read = datetime.min.replace(tzinfo=UTC), dict[int, Any]()
 
     def start(self) -> None:
         """Start the loops and their ticks."""
@@ -184,11 +188,25 @@ class Worker:
                 loop.wake()
         return 0
 
-    async def _rounds(self, run: Callable[..., int]) -> int:
-        """Run due work, one short transaction after the other, until there is none."""
+    async def _due(self) -> int:
+        return await self._rounds(turns.run_due, self._read_ahead)
+
+    async def _read_ahead(self) -> dict[str, Any]:
+        """What due work reads that takes long: looked for once a second, beside the turns."""
+        now = self._clock.now()
+        if not timedelta() <= now - self._looked_ahead < LOOK_AHEAD:
+            self._read = await self._database.read(partial(ahead.look, now=now, policy=self._policy))
+            self._looked_ahead = now
+        return {"ahead": self._read}
+
+    async def _rounds(
+        self, run: Callable[..., int], prepare: Callable[[], Awaitable[dict[str, Any]]] | None = None
+    ) -> int:
+        """Run due work, one short transaction after the other, until there is none; `prepare` gives each its values."""
         done = 0
         while True:
-            work = partial(run, now=self._clock.now(), policy=self._policy, limit=BATCH)
+            prepared = await prepare() if prepare else {}
+            work = partial(run, now=self._clock.now(), policy=self._policy, limit=BATCH, **prepared)
             count = await self._database.run(work, Lane.DUE)
             faults.reach("due_after_commit")
             done += count

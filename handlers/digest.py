@@ -66,7 +66,8 @@ def send(turn: Turn, task: Task) -> None:
         task.next_at = at(max(today, asked_for), turn.policy.digest_at)
         return
     looked_at = figures.span(turn, area, moment)
-    counted = figures.count(turn, looked_at)
+    before, read = turn.ahead or (None, {})
+    counted = read if before == looked_at else figures.count(turn, looked_at)
     to_do = words.to_do(turn, looked_at, counted, task.subject_id)
     late, silent = turn.now - moment > LATE_AFTER, silences.of_day(turn, moment)
     if silent or not words.quiet(counted, to_do):
@@ -76,6 +77,15 @@ def send(turn: Turn, task: Task) -> None:
         _push(turn, contact, area, counted, render("digest/quiet", moment=moment, area=area.name, late=late))
     tasks.end(turn.connection, task.id, turn.now)
     _open_next(turn, task.subject_id, task.area_id)
+
+
+def read_ahead(turn: Turn, task: Task) -> tuple[Span, dict[str, Figure]] | None:
+    """The figures of the digest that `send` will send: of a moment that is over, so they are the same by then."""
+    area, moment = _supervised(turn, task.subject_id), at(local_day(turn.now), turn.policy.digest_at)
+    if area is None or turn.now < moment:
+        return None
+    looked_at = figures.span(turn, area, moment)
+    return looked_at, figures.count(turn, looked_at)
 
 
 def _open_next(turn: Turn, person_id: int, county_id: int) -> None:
@@ -228,4 +238,4 @@ def line(turn: Turn, task: Task) -> str:  # noqa: ARG001 - one sentence for all
 
 
 COMMANDS = {"digest": digest, "list": open_list, "what_is": what_is}
-TASKS = {"digest": TaskKind(due=send, line=line)}
+TASKS = {"digest": TaskKind(due=send, line=line, ahead=read_ahead)}

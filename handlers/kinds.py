@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from handlers.turn import Turn
 from storage.tasks import Task
@@ -17,5 +18,7 @@ class TaskKind:
     """How it reads in the requested list of tasks (one line, without its number)."""
     pick: Callable[[Turn, Task], None] | None = None
     """What opens when its holder names its number; None: nothing to answer in the chat."""
+    ahead: Callable[[Turn, Task], Any] | None = None
+    """Reads what takes long, before `due` and where nobody waits for it; `due` finds it in `turn.ahead`, or None."""
     together: Callable[[Turn, Sequence[int]], Collection[int]] | None = None
     """Does what is plain for many at once (their ids; gives those it did), so that a day's thousands cost little."""

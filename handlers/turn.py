@@ -72,6 +72,8 @@ class Turn:
     """Every kind of task by name; `handlers.routes` gives it, since a list shows tasks of all topics."""
     looks: list[Callable[[Connection], None]] | None = None
     """Of a turn that may only read: what has to be logged, for the shell to commit before anything is shown."""
+    ahead: Any = None
+    """What the task's kind read ahead of its turn, if it did."""
     known: Known | None = None
     """Rows that this turn need not read, since another one of the same transaction did."""
     _session: Session | None = None
