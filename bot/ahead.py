@@ -1,5 +1,6 @@
 """What due work needs that takes long to read, read where it holds nobody up (docs/decisions/0025)."""
 
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -16,8 +17,22 @@ from storage.tasks import Task
 log = structlog.get_logger()
 
 
-def look(connection: Connection, now: datetime, policy: Policy) -> dict[int, Any]:
-    """Of each due task of a kind that reads ahead what it reads, None where that failed; `connection` may only read."""
+@dataclass
+class Ahead:
+    """What was read for tasks, by their ids, and whether one was met for which nothing was: it waits for the next."""
+
+    read: dict[int, Any] = field(default_factory=dict)
+    missed: bool = False
+
+    def has(self, number: int, kind: str) -> bool:
+        """Whether nothing more is to be read for this task; otherwise it is noted as missed."""
+        is_there = number in self.read or kind not in routes.TASKS or routes.TASKS[kind].ahead is None
+        self.missed = self.missed or not is_there
+        return is_there
+
+
+def look(connection: Connection, now: datetime, policy: Policy) -> Ahead:
+    """Read for each due task of a kind that reads ahead, None where that fails; `connection` may only read."""
     kinds = {name: kind.ahead for name, kind in routes.TASKS.items() if kind.ahead is not None}
     found: dict[int, Any] = {}
     for number, kind in waiting.due_of(connection, list(kinds), now):
@@ -28,4 +43,4 @@ def look(connection: Connection, now: datetime, policy: Policy) -> dict[int, Any
             log.warning("not_read_ahead", kind=kind, task=number, error=place(error))
             found[number] = None
         turn.abandon()
-    return found
+    return Ahead(found)

@@ -3,7 +3,7 @@
 Plain functions for the database threads; the only place that catches everything a handler may raise.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from bot import faults, metrics, unsaid
+from bot.ahead import Ahead
 from bot.codec import Inbound, cut
 from bot.logs import place
 from bot.postgres_engine import worth_again
@@ -172,13 +173,10 @@ def _run_kept(connection: Connection, row: Any, now: datetime, policy: Policy) -
     return 1
 
 
-def run_due(
-    connection: Connection, now: datetime, policy: Policy, limit: int = 20, ahead: Mapping[int, Any] | None = None
-) -> int:
+def run_due(connection: Connection, now: datetime, policy: Policy, limit: int = 20, ahead: Ahead | None = None) -> int:
     """Look at tasks whose time has come; how many.
 
-    `ahead`: what was read for some of them (`bot.ahead`); others of their kind are left for when it was. None: nothing
-    was, and each reads for itself.
+    `ahead`: what was read for some of them; those for which more is to be read are left. None: each reads for itself.
     """
     rows = tasks.due(connection, now, limit)
     if rows:
@@ -189,7 +187,7 @@ def run_due(
     for row in rows:
         if looked_at and monotonic() - began > LONGEST_BATCH:
             break
-        if ahead is not None and row.id not in ahead and row.kind in routes.TASKS and routes.TASKS[row.kind].ahead:
+        if ahead is not None and not ahead.has(row.id, row.kind):
             continue
         if row.kind not in kinds:
             kinds.add(row.kind)
@@ -198,7 +196,7 @@ def run_due(
         if row.id in looked_at:
             continue
         looked_at.add(row.id)
-        turn = Turn(connection, now, policy, since=row.next_at, known=known, ahead=(ahead or {}).get(row.id))
+        turn = Turn(connection, now, policy, since=row.next_at, known=known, ahead=ahead and ahead.read.get(row.id))
         error = guarded(turn, partial(_look, turn, tasks.begin(turn.session, row.id)))
         if error is not None:
             known = _unknown()

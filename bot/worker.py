@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import partial
 from time import monotonic
 from typing import Any
@@ -11,7 +11,8 @@ import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
-from bot import ahead, faults, metrics, turns
+from bot import faults, metrics, turns
+from bot.ahead import Ahead, look
 from bot.clock import Clock
 from bot.engine import Database, Lane
 from bot.fetcher import Fetcher
@@ -28,8 +29,6 @@ STALE_TICK = 30.0
 """Seconds without a tick that make `/readyz` fail."""
 BATCH = 250
 """Due tasks per transaction at most, if they can be done together: some 10 ms; others stop after `LONGEST_BATCH`."""
-
-LOOK_AHEAD = timedelta(seconds=1)
 
 
 class Loop:
@@ -102,7 +101,7 @@ class Worker:
         self._ticked = monotonic()
         self._minding: asyncio.Task[None] | None = None
         self._sender, self._caught_up = sender, False
-        self._looked_ahead, self._read = datetime.min.replace(tzinfo=UTC), dict[int, Any]()
+        self._ahead = Ahead()
 
     def start(self) -> None:
         """Start the loops and their ticks."""
@@ -192,12 +191,10 @@ class Worker:
         return await self._rounds(turns.run_due, self._read_ahead)
 
     async def _read_ahead(self) -> dict[str, Any]:
-        """What due work reads that takes long: looked for once a second, beside the turns."""
-        now = self._clock.now()
-        if not timedelta() <= now - self._looked_ahead < LOOK_AHEAD:
-            self._read = await self._database.read(partial(ahead.look, now=now, policy=self._policy))
-            self._looked_ahead = now
-        return {"ahead": self._read}
+        """What due work reads that takes long: beside the turns, once a task was met that needs it."""
+        if self._ahead.missed:
+            self._ahead = await self._database.read(partial(look, now=self._clock.now(), policy=self._policy))
+        return {"ahead": self._ahead}
 
     async def _rounds(
         self, run: Callable[..., int], prepare: Callable[[], Awaitable[dict[str, Any]]] | None = None
@@ -210,7 +207,7 @@ class Worker:
             count = await self._database.run(work, Lane.DUE)
             faults.reach("due_after_commit")
             done += count
-            if not count or self._stopping:
+            if self._stopping or not (count or (prepare and self._ahead.missed)):
                 break
         if done:
             for loop in (self.alarms, self.send, self.media):

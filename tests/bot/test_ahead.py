@@ -8,7 +8,8 @@ from typing import Any, cast
 
 import pytest
 
-from bot import ahead, turns
+from bot import turns
+from bot.ahead import Ahead, look
 from bot.engine import Lane
 from handlers import digest
 from handlers.policy import Policy
@@ -30,14 +31,17 @@ async def morning(databases: Databases) -> AsyncIterator[Rig]:
 
 
 async def read(here: Rig, policy: Policy | None = None) -> dict[int, Any]:
-    look = partial(ahead.look, now=here.clock.now(), policy=policy or here.policy)
-    return await here.database.read(look)
+    work = partial(look, now=here.clock.now(), policy=policy or here.policy)
+    return (await here.database.read(work)).read
 
 
-async def run(here: Rig, found: dict[int, Any]) -> None:
-    work = partial(turns.run_due, now=here.clock.now(), policy=here.policy, limit=250, ahead=found)
+async def run(here: Rig, found: dict[int, Any]) -> Ahead:
+    """Do all that can be done with what was read."""
+    ahead = Ahead(found)
+    work = partial(turns.run_due, now=here.clock.now(), policy=here.policy, limit=250, ahead=ahead)
     while await here.database.run(work, Lane.DUE):
         pass
+    return ahead
 
 
 def open_digests(here: Rig) -> list[Any]:
@@ -54,14 +58,14 @@ async def test_a_digest_says_what_was_read_for_it(morning: Rig) -> None:
     assert set(found) == {row.id for row in open_digests(morning)} != set()
     for number, (looked_at, counted) in found.items():
         found[number] = looked_at, counted | {"new_reports": replace(counted["new_reports"], count=77)}
-    await run(morning, found)
+    assert not (await run(morning, found)).missed
     assert open_digests(morning) == []
     assert said(morning)
     assert all("77" in text for text in said(morning))
 
 
 async def test_one_that_nobody_read_for_yet_waits_and_what_was_read_of_another_day_is_not_said(morning: Rig) -> None:
-    await run(morning, {})
+    assert (await run(morning, {})).missed
     assert open_digests(morning) != []
     old = {
         number: (looked_at, counted | {"new_reports": replace(counted["new_reports"], count=77)})
